@@ -1,0 +1,245 @@
+//! What is done about each notified call.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use crate::connect::{PendingConnect, Target};
+use crate::handler::ListenerInfo;
+use crate::names::Entry;
+use crate::notify::{Call, Reply};
+use crate::program_fds::forget_failure;
+use crate::sockets::{self, Kind};
+use crate::supervisor::Shared;
+use crate::memory;
+
+/// The longest address the kernel takes.
+const SOCKADDR_STORAGE: usize = 128;
+
+/// Answers one call, or gives it to the handler to answer later.
+pub(crate) fn handle(shared: &Arc<Shared>, call: &Call) {
+    let reply = Reply::new(Arc::clone(&shared.notifier), call.id);
+    match call.number {
+        libc::SYS_connect => handle_connect(shared, call, reply),
+        libc::SYS_listen => handle_listen(shared, call, reply),
+        // With no name known, every answer is the kernel's.
+        _ if shared.names.is_empty() => reply.carry_on(),
+        libc::SYS_getpeername => handle_getpeername(shared, call, reply),
+        libc::SYS_getsockname => handle_getsockname(shared, call, reply),
+        libc::SYS_getsockopt => handle_socket_error(shared, call, reply),
+        _ => reply.carry_on(),
+    }
+}
+
+/// A duplicate of the socket that the call's first argument names.
+fn socket_of(call: &Call) -> io::Result<OwnedFd> {
+    let task = sockets::open_task(call.tid)?;
+    sockets::take(task.as_fd(), call.args[0] as i32)
+}
+
+/// The address the call's second and third arguments describe.
+fn address_of(call: &Call) -> io::Result<Vec<u8>> {
+    let length = call.args[2] as u32 as usize;
+    let mut bytes = vec![0; length.min(SOCKADDR_STORAGE)];
+    memory::read(call.tid, call.args[1], &mut bytes)?;
+    Ok(bytes)
+}
+
+fn family(bytes: &[u8]) -> Option<i32> {
+    Some(i32::from(u16::from_ne_bytes(*bytes.first_chunk()?)))
+}
+
+fn handle_connect(shared: &Arc<Shared>, call: &Call, reply: Reply) {
+    let (bytes, socket) = match address_of(call).and_then(|bytes| {
+        // Neither Unix sockets nor malformed addresses are worth a duplicate.
+        let inet = [Some(libc::AF_INET), Some(libc::AF_INET6), Some(libc::AF_UNSPEC)];
+        let socket = inet.contains(&family(&bytes)).then(|| socket_of(call)).transpose()?;
+        Ok((bytes, socket))
+    }) {
+        Ok((bytes, Some(socket))) => (bytes, socket),
+        Ok((_, None)) => return reply.carry_on(),
+        Err(error) => return handle_unreadable(shared, call, reply, &error),
+    };
+    // What was read may belong to another task if this one is gone by now.
+    if !reply.is_waiting() {
+        return;
+    }
+    let is_tcp = sockets::kind(socket.as_fd()).is_ok_and(|kind| kind == Kind::Tcp);
+    let cookie = match sockets::cookie(socket.as_fd()) {
+        Ok(cookie) if is_tcp => cookie,
+        _ => return reply.carry_on(),
+    };
+    let Some(reply) = again(shared, cookie, &bytes, socket.as_fd(), reply) else { return };
+    let destination = sockets::decode(&bytes).map(sockets::normalised).filter(|d| is_remote(*d));
+    // The kernel alone knows what an IPv4 address on an IPv6 socket is worth.
+    let fits = (family(&bytes) == Some(libc::AF_INET6)) == sockets::is_ipv6(socket.as_fd());
+    let (Some(destination), true) = (destination, fits) else { return reply.carry_on() };
+    let Ok(nonblocking) = sockets::is_nonblocking(socket.as_fd()) else { return reply.carry_on() };
+    let target = Target {
+        shared: Arc::clone(shared),
+        destination,
+        tid: call.tid,
+        number: call.args[0] as i32,
+        socket,
+        cookie,
+        nonblocking,
+    };
+    shared.handler.on_connect(PendingConnect::new(reply, target));
+}
+
+fn is_remote(destination: SocketAddr) -> bool {
+    let ip = destination.ip();
+    let is_broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+    !(ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || is_broadcast)
+}
+
+/// Answers a further connect on a socket that is known; gives `reply` back for a new attempt.
+fn again(
+    shared: &Shared,
+    cookie: u64,
+    address: &[u8],
+    socket: BorrowedFd<'_>,
+    reply: Reply,
+) -> Option<Reply> {
+    let Some(entry) = shared.names.get(cookie) else { return Some(reply) };
+    if family(address) == Some(libc::AF_UNSPEC) {
+        // The program dissolves the connection or the attempt; the socket starts anew.
+        shared.names.remove(cookie);
+        return Some(reply);
+    }
+    match entry {
+        Entry::Held(held) => {
+            let Some(held) = held.upgrade() else { return Some(reply) };
+            if sockets::is_nonblocking(socket).unwrap_or(true) {
+                reply.fail(libc::EALREADY);
+            } else if let Err(reply) = held.attach(reply) {
+                reply.fail(libc::EALREADY);
+            }
+        }
+        // The kernel answers 0 once, then EISCONN.
+        Entry::Connected { .. } => {
+            if sockets::peer_address(socket).is_err() {
+                shared.names.remove(cookie);
+                return Some(reply);
+            }
+            if shared.names.take_untold(cookie) {
+                reply.succeed();
+            } else {
+                reply.carry_on();
+            }
+        }
+        Entry::Opened => {
+            shared.names.remove(cookie);
+            reply.succeed();
+        }
+        Entry::Failed(errno) => {
+            forget_failure(socket);
+            shared.names.remove(cookie);
+            reply.fail(errno);
+        }
+    }
+    None
+}
+
+fn handle_unreadable(shared: &Shared, call: &Call, reply: Reply, error: &io::Error) {
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES | libc::ESRCH) => {
+            if shared.handler.allows_unreadable(call.tid) {
+                reply.carry_on();
+            } else {
+                reply.fail(libc::EACCES);
+            }
+        }
+        // A bad descriptor or pointer: the kernel says it best.
+        _ => reply.carry_on(),
+    }
+}
+
+fn handle_listen(shared: &Shared, call: &Call, reply: Reply) {
+    let Ok(socket) = socket_of(call) else { return reply.carry_on() };
+    // The kernel notes who listens on a Unix socket, so that only the program itself may do it.
+    let is_stream = sockets::kind(socket.as_fd()).is_ok_and(|kind| kind != Kind::Other);
+    if !reply.is_waiting() || !is_stream {
+        return reply.carry_on();
+    }
+    if let Err(error) = rustix::net::listen(&socket, call.args[1] as i32) {
+        return reply.result(Err(error.into()));
+    }
+    let known = sockets::local_address(socket.as_fd())
+        .and_then(|address| Ok((address, sockets::cookie(socket.as_fd())?)));
+    match known {
+        Ok((address, cookie)) => {
+            let pid = sockets::status_field(call.tid, "Tgid:").and_then(|pid| pid.parse().ok());
+            let listener = ListenerInfo {
+                local_addr: sockets::normalised(address),
+                pid: pid.unwrap_or(call.tid),
+                cookie,
+            };
+            shared.listeners.add(socket.as_fd(), cookie);
+            shared.handler.on_listen(listener);
+        }
+        Err(error) => tracing::warn!(%error, "a listener's address cannot be read"),
+    }
+    reply.succeed();
+}
+
+/// Shows `address` to the program in its socket's family, as far as that can say it.
+fn show(call: &Call, reply: Reply, socket: BorrowedFd<'_>, address: Option<SocketAddr>) {
+    let shown = address.and_then(|a| sockets::in_family(a, sockets::is_ipv6(socket)));
+    let Some(shown) = shown else { return reply.carry_on() };
+    if !reply.is_waiting() {
+        return reply.carry_on();
+    }
+    let bytes = sockets::encode(shown);
+    reply.result(memory::write_bounded(call.tid, call.args[1], call.args[2], &bytes, true));
+}
+
+fn known(shared: &Shared, call: &Call) -> Option<(OwnedFd, u64, Option<Entry>)> {
+    let socket = socket_of(call).ok()?;
+    let cookie = sockets::cookie(socket.as_fd()).ok()?;
+    let entry = shared.names.get(cookie);
+    Some((socket, cookie, entry))
+}
+
+fn handle_getpeername(shared: &Shared, call: &Call, reply: Reply) {
+    let Some((socket, _, entry)) = known(shared, call) else { return reply.carry_on() };
+    // A disconnected socket has no peer, whatever it once was.
+    let Ok(peer) = sockets::peer_address(socket.as_fd()) else { return reply.carry_on() };
+    match entry {
+        Some(Entry::Connected { remote, .. }) => show(call, reply, socket.as_fd(), Some(remote)),
+        Some(Entry::Held(_) | Entry::Failed(_)) => reply.fail(libc::ENOTCONN),
+        Some(Entry::Opened) => reply.carry_on(),
+        None => {
+            let client = shared.names.accepted(sockets::normalised(peer));
+            show(call, reply, socket.as_fd(), client);
+        }
+    }
+}
+
+fn handle_getsockname(shared: &Shared, call: &Call, reply: Reply) {
+    let Some((socket, _, entry)) = known(shared, call) else { return reply.carry_on() };
+    match entry {
+        Some(Entry::Connected { local, .. }) if sockets::peer_address(socket.as_fd()).is_ok() => {
+            show(call, reply, socket.as_fd(), local);
+        }
+        _ => reply.carry_on(),
+    }
+}
+
+fn handle_socket_error(shared: &Shared, call: &Call, reply: Reply) {
+    let Some((socket, cookie, Some(Entry::Failed(errno)))) = known(shared, call) else {
+        return reply.carry_on();
+    };
+    if !reply.is_waiting() {
+        return;
+    }
+    let value = errno.to_ne_bytes();
+    let told = memory::write_bounded(call.tid, call.args[3], call.args[4], &value, false);
+    if told.is_ok() {
+        // Reading the error takes it, as it does in the kernel.
+        let _ = sockets::int(socket.as_fd(), libc::SOL_SOCKET, libc::SO_ERROR);
+        shared.names.remove(cookie);
+    }
+    reply.result(told);
+}

@@ -1,0 +1,241 @@
+//! What goes into a packet, in the order of RFC 9260, section 6.10: control chunks, SACK, DATA.
+
+use manyway_wire::{
+    Abort, CookieAck, DuplicateTsns, EncodeChunk, ErrorChunk, GapBlock, GapBlocks, Heartbeat,
+    HeartbeatAck, PacketWriter, Pad, Sack, Shutdown, ShutdownAck, ShutdownComplete,
+};
+
+use super::Association;
+use super::outbox::Control;
+use crate::cmt::{buffers, buffers::Buffers, dac};
+use crate::path::PathId;
+use crate::send::{Fate, SentChunk, Shot};
+use crate::time::Instant;
+
+/// A chunk that is encoded already.
+struct Encoded<'a>(&'a [u8]);
+
+impl EncodeChunk for Encoded<'_> {
+    fn encoded_len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.0);
+    }
+}
+
+fn push_control(writer: &mut PacketWriter<'_>, control: &Control) -> bool {
+    match control {
+        Control::CookieAck => writer.push(&CookieAck),
+        Control::HeartbeatAck(info) => writer.push(&HeartbeatAck { info }),
+        Control::Error(causes) => writer.push(&ErrorChunk {
+            causes: causes.as_causes(),
+        }),
+        Control::Abort(causes) => writer.push(&Abort {
+            reflected_tag: false,
+            causes: causes.as_causes(),
+        }),
+        Control::Shutdown(tsn) => writer.push(&Shutdown {
+            cumulative_tsn_ack: *tsn,
+        }),
+        Control::ShutdownAck => writer.push(&ShutdownAck),
+        Control::ShutdownComplete => writer.push(&ShutdownComplete {
+            reflected_tag: false,
+        }),
+        Control::Asconf(chunk) | Control::AsconfAck(chunk) => writer.push(&Encoded(chunk)),
+    }
+}
+
+impl Association {
+    /// Control chunks bound for the path, until the packet is full.
+    pub(super) fn bundle_control(&mut self, path: PathId, writer: &mut PacketWriter<'_>) {
+        while let Some((at, control)) = self.outbox.first_for(path) {
+            let fitted = push_control(writer, control);
+            if !fitted && !writer.is_empty() {
+                break;
+            }
+            // What does not even fit an empty packet never will.
+            self.outbox.remove(at);
+        }
+    }
+
+    pub(super) fn bundle_heartbeat(
+        &mut self,
+        now: Instant,
+        id: PathId,
+        writer: &mut PacketWriter<'_>,
+    ) {
+        let due = self.paths.get(id).is_some_and(|p| p.heartbeats.due);
+        if due && let Some(info) = self.new_heartbeat(now, id, None) {
+            let fitted = writer.push(&Heartbeat { info: &info });
+            debug_assert!(
+                fitted || !writer.is_empty(),
+                "a heartbeat fits an empty packet"
+            );
+        }
+    }
+
+    /// A packet of the probed size: a heartbeat and padding. True if there was one to send.
+    pub(super) fn bundle_probe(
+        &mut self,
+        now: Instant,
+        id: PathId,
+        size: usize,
+        writer: &mut PacketWriter<'_>,
+    ) -> bool {
+        let Some(info) = self.new_heartbeat(now, id, Some(size)) else {
+            return false;
+        };
+        let rest = size.saturating_sub(writer.len() + 4 + info.len() + 8);
+        writer.push(&Heartbeat { info: &info }) && writer.push(&Pad { len: rest })
+    }
+
+    pub(super) fn bundle_sack(&mut self, writer: &mut PacketWriter<'_>) {
+        // Blocks and duplicates cost four bytes each, beside 16 for the chunk itself.
+        let room = writer.remaining().saturating_sub(16) / 4;
+        let limit = self.config.max_gap_blocks.min(room);
+        let mut gaps: Vec<GapBlock> = Vec::with_capacity(self.receiver.tsns.gap_count().min(limit));
+        self.receiver.tsns.gap_blocks(limit, &mut gaps);
+        let mut duplicates = Vec::new();
+        if self.receiver.tsns.has_duplicates() {
+            self.receiver.tsns.take_duplicates(&mut duplicates);
+            duplicates.truncate(room - gaps.len());
+        }
+        let window = self.receiver.window(self.config.receive_buffer);
+        let sack = Sack {
+            cumulative_tsn_ack: self.receiver.tsns.cumulative(),
+            a_rwnd: u32::try_from(window).unwrap_or(u32::MAX),
+            flags: dac::flags(self.receiver.sack.packets()),
+            gaps: GapBlocks::new(&gaps),
+            duplicates: DuplicateTsns::new(&duplicates),
+        };
+        if writer.push(&sack) {
+            self.receiver.advertised = window;
+            self.receiver.sack.on_sent();
+            self.stats.sacks_sent += 1;
+        }
+    }
+
+    /// DATA: what was lost first, then new messages, as far as window and packet allow.
+    pub(super) fn bundle_data(
+        &mut self,
+        now: Instant,
+        id: PathId,
+        writer: &mut PacketWriter<'_>,
+    ) -> bool {
+        let mut any = false;
+        loop {
+            let sent = match self.sender.outstanding.first_lost() {
+                Some(index) => self.bundle_lost(now, id, index, writer),
+                None => self.bundle_new(now, id, writer),
+            };
+            if !sent {
+                break;
+            }
+            any = true;
+        }
+        if any {
+            if let Some(path) = self.paths.get_mut(id) {
+                path.sent.finish_packet();
+                path.rescue_packets = path.rescue_packets.saturating_sub(1);
+            }
+            self.arm_t3(now, id);
+        }
+        any
+    }
+
+    fn bundle_lost(
+        &mut self,
+        now: Instant,
+        id: PathId,
+        index: u64,
+        writer: &mut PacketWriter<'_>,
+    ) -> bool {
+        let Some(path) = self.paths.get_mut(id) else {
+            return false;
+        };
+        if !path.has_room() && path.rescue_packets == 0 {
+            return false;
+        }
+        let tsn = self.sender.outstanding.tsn(index);
+        let Some(chunk) = self.sender.outstanding.get(index) else {
+            return false;
+        };
+        // Urgent news of a hole are worth an immediate answer.
+        if !writer.push(&chunk.as_data(tsn, false)) {
+            return false;
+        }
+        let (bytes, payload) = (chunk.flight_bytes(), chunk.payload.len() as u64);
+        let shot = Shot {
+            path: id,
+            number: path.sent.next_number(),
+        };
+        path.sent.push(index, now);
+        path.in_flight += bytes;
+        path.counters.retransmitted_bytes += payload;
+        self.stats.retransmitted_bytes += payload;
+        self.sender.outstanding.mark_resent(index, shot, now);
+        true
+    }
+
+    fn bundle_new(&mut self, now: Instant, id: PathId, writer: &mut PacketWriter<'_>) -> bool {
+        let Some(next) = self.sender.queue.front_len() else {
+            return false;
+        };
+        let buffers = self.buffers();
+        let Some(path) = self.paths.get_mut(id) else {
+            return false;
+        };
+        let piece_len = next.min(path.size.current()) as u64;
+        if !path.has_room() || !buffers::may_send(buffers, path.in_flight, piece_len) {
+            return false;
+        }
+        let only_headers = writer.is_empty();
+        let Some(piece) = self
+            .sender
+            .queue
+            .next_piece(writer.remaining(), only_headers)
+        else {
+            return false;
+        };
+        let chunk = SentChunk {
+            stream: piece.stream,
+            ssn: piece.ssn,
+            ppid: piece.ppid,
+            flags: piece.flags,
+            payload: piece.payload,
+            transmissions: 1,
+            sent_at: now,
+            fate: Fate::InFlight(Shot {
+                path: id,
+                number: path.sent.next_number(),
+            }),
+        };
+        //= https://www.rfc-editor.org/rfc/rfc7053#section-5.1
+        //# the sender of the DATA chunk MAY set the I bit if the sender wants the SACK to be sent back without being delayed
+        let last = self.sender.queue.is_empty();
+        let pushed = writer.push(&chunk.as_data(self.sender.outstanding.next_tsn(), last));
+        debug_assert!(
+            pushed,
+            "next_piece gave a piece larger than the packet's rest"
+        );
+        let payload = chunk.payload.len() as u64;
+        path.sent.push(self.sender.outstanding.next_index(), now);
+        path.in_flight += chunk.flight_bytes();
+        self.stats.bytes_sent += payload;
+        self.sender.peer_window = self.sender.peer_window.saturating_sub(payload);
+        self.sender.outstanding.push(chunk);
+        true
+    }
+
+    pub(super) fn buffers(&self) -> Buffers {
+        let sharing = self.paths.iter().filter(|p| p.in_flight > 0).count();
+        Buffers {
+            send_capacity: self.config.send_buffer as u64,
+            peer_window: self.sender.peer_window,
+            outstanding: self.sender.outstanding.unacked(),
+            paths: sharing.max(1) as u64,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What the application and whoever steers may ask for.
+
+use std::net::SocketAddr;
+
+use super::asconf::Request;
+use super::{AssocState, Association};
+use crate::error::{PathError, SendError};
+use crate::event::{Event, Message};
+use crate::path::{FourTuple, PathId, Wish, choose_pairs};
+use crate::sched::Scheduler;
+use crate::time::Instant;
+
+impl Association {
+    /// Takes a message for sending. During set-up messages wait and leave with the handshake.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::WouldBlock`] gives the message back while the send buffer is full; an
+    /// [`Event::Writable`] follows.
+    pub fn send(&mut self, message: Message) -> Result<(), SendError> {
+        let len = message.payload.len();
+        if !self.state.takes_messages() {
+            return Err(SendError::Closing);
+        }
+        if len == 0 || len > self.config.max_message_size {
+            return Err(SendError::BadLength(len));
+        }
+        if message.stream.0 >= self.outbound_streams() {
+            return Err(SendError::InvalidStream(message.stream.0));
+        }
+        // A message larger than the buffer may go when the buffer is empty.
+        let buffered = self.sender.buffered();
+        if buffered > 0 && buffered + len > self.config.send_buffer {
+            self.sender.blocked = true;
+            return Err(SendError::WouldBlock(message));
+        }
+        self.stats.messages_sent += 1;
+        self.sender.queue.push(message);
+        Ok(())
+    }
+
+    fn outbound_streams(&self) -> u16 {
+        match self.state {
+            AssocState::CookieWait => self.config.outbound_streams,
+            _ => self.peer.inbound_streams,
+        }
+    }
+
+    /// Tells a writer that was refused when a quarter of the buffer is free.
+    pub(super) fn wake_writer(&mut self) {
+        if self.sender.blocked && self.sender.buffered() <= self.config.send_buffer / 4 * 3 {
+            self.sender.blocked = false;
+            self.events.push_back(Event::Writable);
+        }
+    }
+
+    /// Makes `path` the one that is used first, in both directions: our own sending changes with
+    /// the next packet, and the peer is asked by ASCONF Set-Primary, sent on that path.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Unknown`] if there is no such path, [`PathError::NotEstablished`] during set-up
+    /// and after the end.
+    pub fn set_primary(&mut self, now: Instant, path: PathId) -> Result<(), PathError> {
+        self.require_path(path)?;
+        self.paths.choose_primary(now, path);
+        self.events.push_back(Event::PrimaryChanged { path });
+        self.request(now, Request::SetPrimary, path);
+        Ok(())
+    }
+
+    /// States how `path` shall be used, to our own scheduler and to a Manyway peer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Association::set_primary`].
+    pub fn set_wish(&mut self, now: Instant, path: PathId, wish: Wish) -> Result<(), PathError> {
+        self.require_path(path)?;
+        if let Some(path) = self.paths.get_mut(path) {
+            path.wish = wish;
+        }
+        self.request(now, Request::Wish(wish), path);
+        Ok(())
+    }
+
+    fn require_path(&self, path: PathId) -> Result<(), PathError> {
+        if !self.is_established() {
+            return Err(PathError::NotEstablished);
+        }
+        self.paths.get(path).map(|_| ()).ok_or(PathError::Unknown)
+    }
+
+    /// Opens a path from `local` to `remote`, or to the peer's least used address. It carries data
+    /// one round trip later.
+    ///
+    /// # Errors
+    ///
+    /// See [`PathError`].
+    pub fn add_path(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        remote: Option<SocketAddr>,
+    ) -> Result<PathId, PathError> {
+        if !self.is_established() {
+            return Err(PathError::NotEstablished);
+        }
+        if !self.peer.asconf {
+            return Err(PathError::NotSupported);
+        }
+        let pair = match remote {
+            Some(remote) => FourTuple { local, remote },
+            None => choose_pairs(&[local], &self.peer.addresses, &[], &self.asconf.tried)
+                .pop()
+                .ok_or(PathError::NoRemote)?,
+        };
+        self.open_path(now, pair)
+    }
+
+    /// Takes a path out of use on this side. The last one stays.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Unknown`] if there is no such path.
+    pub fn remove_path(&mut self, path: PathId) -> Result<(), PathError> {
+        self.require_path(path)?;
+        self.remove_path_now(path);
+        Ok(())
+    }
+
+    /// Changes the scheduler, from the next packet on.
+    pub fn set_scheduler(&mut self, scheduler: Box<dyn Scheduler>) {
+        self.scheduler = scheduler;
+    }
+
+    /// The next event, if any.
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+}

@@ -1,0 +1,118 @@
+//! What can be seen of an association.
+
+use std::net::SocketAddr;
+
+use manyway_wire::{COMMON_HEADER_LEN, DATA_HEADER_LEN, Port};
+
+use super::{AssocId, AssocState, Association, Identity};
+use crate::path::{PathInfo, PathState};
+use crate::stats::AssocStats;
+
+impl Association {
+    /// Its name within the endpoint.
+    pub fn id(&self) -> AssocId {
+        self.id
+    }
+
+    /// Its state.
+    pub fn state(&self) -> AssocState {
+        self.state
+    }
+
+    /// Whether data flow: after set-up and before the end.
+    pub fn is_established(&self) -> bool {
+        self.state.is_open()
+    }
+
+    /// Whether this side opened it.
+    pub fn is_initiator(&self) -> bool {
+        self.initiator
+    }
+
+    /// This side's SCTP port.
+    pub fn local_port(&self) -> Port {
+        self.identity.local_port
+    }
+
+    /// The peer's SCTP port.
+    pub fn peer_port(&self) -> Port {
+        self.identity.peer_port
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Snapshots of its paths.
+    pub fn paths(&self) -> impl Iterator<Item = PathInfo> + '_ {
+        self.paths.infos()
+    }
+
+    /// The peer's addresses as far as they are known.
+    pub fn peer_addresses(&self) -> &[SocketAddr] {
+        &self.peer.addresses
+    }
+
+    /// Its counters.
+    pub fn stats(&self) -> AssocStats {
+        self.stats
+    }
+
+    /// Name of the scheduler in use.
+    pub fn scheduler(&self) -> &'static str {
+        self.scheduler.name()
+    }
+
+    /// Bytes that a message may have to fit one packet on every path that works.
+    pub fn max_message_payload(&self) -> usize {
+        let working = self.paths.iter().filter(|p| p.state == PathState::Active);
+        let size = working
+            .map(|p| p.size.current())
+            .min()
+            .unwrap_or(self.config.base_packet_size);
+        (size - COMMON_HEADER_LEN - DATA_HEADER_LEN) & !3
+    }
+
+    /// Bytes accepted for sending and not yet acknowledged.
+    pub fn send_backlog(&self) -> usize {
+        self.sender.buffered()
+    }
+
+    /// Bytes that [`Association::send`] would take now.
+    pub fn send_room(&self) -> usize {
+        self.config
+            .send_buffer
+            .saturating_sub(self.sender.buffered())
+    }
+
+    /// Checks what must hold at any time: each path's bytes in flight equal the sum of the chunks
+    /// in flight on it. For tests and fuzzers.
+    ///
+    /// # Errors
+    ///
+    /// Says what does not hold.
+    #[doc(hidden)]
+    pub fn check_invariants(&self) -> Result<(), String> {
+        for path in self.paths.iter() {
+            let counted = self.sender.outstanding.flight_bytes_on(path.id);
+            if counted != path.in_flight {
+                return Err(format!(
+                    "path {}: {counted} bytes in flight, {} noted",
+                    path.id, path.in_flight
+                ));
+            }
+        }
+        if self.receiver.inbound.cost() > 2 * self.config.receive_buffer + (1 << 16) {
+            return Err(format!(
+                "receive buffer holds {} bytes",
+                self.receiver.inbound.cost()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether a message can be read.
+    pub fn has_message(&self) -> bool {
+        self.receiver.inbound.has_ready()
+    }
+}

@@ -1,0 +1,154 @@
+//! Heartbeats: proof that a path works and that the peer is where it seems to be (RFC 9260,
+//! sections 5.4 and 8.3).
+
+use manyway_wire::Cause;
+
+use super::Association;
+use super::input::PacketContext;
+use super::outbox::Control;
+use crate::event::Event;
+use crate::path::{HEARTBEAT_INFO_LEN, Heartbeats, PathId, PathState};
+use crate::time::Instant;
+
+/// Heartbeats with more information than this are not answered: an answer must repeat it all.
+const MAX_INFO: usize = 1024;
+/// Probes at the quick pace before a failed path is probed only as often as an idle one.
+const QUICK_PROBES: u32 = 60;
+
+impl Association {
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-8.3
+    //# The receiver of the HEARTBEAT chunk SHOULD immediately respond with a HEARTBEAT ACK chunk that contains the Heartbeat Information TLV
+    pub(super) fn handle_heartbeat(&mut self, ctx: &PacketContext<'_>, info: &[u8]) {
+        if !self.state.is_open() || info.len() > MAX_INFO {
+            return;
+        }
+        self.outbox.push(
+            ctx.path,
+            Control::HeartbeatAck(ctx.datagram.slice_ref(info)),
+        );
+    }
+
+    pub(super) fn handle_heartbeat_ack(&mut self, now: Instant, info: &[u8]) {
+        let Some((id, nonce)) = Heartbeats::decode(info) else {
+            return;
+        };
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
+        // Whoever returns the nonce received it at the path's address.
+        let Some(sent) = path.heartbeats.on_answer(nonce) else {
+            return;
+        };
+        path.rtt.on_sample(now - sent.at);
+        if sent
+            .probe
+            .is_some_and(|size| path.size.on_probe_answered(size))
+        {
+            let size = path.size.current() as u64;
+            path.controller.set_packet_size(size);
+            tracing::debug!(path = %id, size, "larger packets pass");
+        }
+        self.error_count = 0;
+        self.on_path_answered(now, id);
+    }
+
+    /// The peer showed that it receives on the path and answers.
+    pub(super) fn on_path_answered(&mut self, now: Instant, id: PathId) {
+        let idle = self.idle_interval();
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
+        path.error_count = 0;
+        path.rtt.reset_back_off();
+        path.heartbeats.awaiting = false;
+        path.heartbeats.due = false;
+        let unverified = path.state == PathState::Unconfirmed;
+        let up = path.state.on_answered();
+        if unverified {
+            path.probe_due = true;
+        }
+        let wait = if path.size.wants_probe() {
+            path.rtt.rto()
+        } else {
+            idle
+        };
+        path.timers.heartbeat = Some(now + wait);
+        if path.replaces.is_some() {
+            self.adopt_candidate(now, id);
+        } else if up {
+            self.events.push_back(Event::PathUp { path: id });
+        }
+    }
+
+    /// The heartbeat interval, jittered by half so that many associations do not beat together.
+    fn idle_interval(&mut self) -> std::time::Duration {
+        use rand::RngExt;
+        self.config
+            .heartbeat_interval
+            .mul_f64(self.rng.random_range(0.75..1.25))
+    }
+
+    /// The heartbeat timer: the next one is due, or the last one was not answered.
+    pub(super) fn on_heartbeat_timeout(&mut self, now: Instant, id: PathId) {
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
+        path.timers.heartbeat = None;
+        if path.heartbeats.awaiting {
+            path.heartbeats.awaiting = false;
+            path.rtt.back_off();
+            self.on_path_error(now, id);
+            self.give_up_unconfirmed(now, id);
+        } else if path.size.wants_probe() && path.state == PathState::Active {
+            path.probe_due = true;
+            path.timers.heartbeat = Some(now + path.rtt.rto());
+        } else {
+            path.heartbeats.due = true;
+        }
+    }
+
+    /// Data used to arrive on the path and stopped: ask whether it is still there. This is also
+    /// what opens a new NAT mapping for a side that only receives.
+    pub(super) fn on_quiet(&mut self, id: PathId) {
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
+        path.timers.quiet = None;
+        if !path.heartbeats.awaiting {
+            path.heartbeats.due = true;
+        }
+    }
+
+    /// A heartbeat for `id` is about to leave: its information, and the timer for its answer.
+    pub(super) fn new_heartbeat(
+        &mut self,
+        now: Instant,
+        id: PathId,
+        probe: Option<usize>,
+    ) -> Option<[u8; HEARTBEAT_INFO_LEN]> {
+        use rand::Rng;
+        let mut nonce = [0; 16];
+        self.rng.fill_bytes(&mut nonce);
+        let config = &self.config;
+        let path = self.paths.get_mut(id)?;
+        path.heartbeats.on_sent(nonce, now, probe);
+        if probe.is_none() {
+            let wait = match path.state {
+                PathState::Active => path.rtt.rto(),
+                _ if path.error_count > QUICK_PROBES => config.heartbeat_interval,
+                _ => path.rtt.rto().min(config.probe_interval_max),
+            };
+            path.timers.heartbeat = Some(now + wait);
+        }
+        Some(Heartbeats::encode(id, &nonce))
+    }
+
+    pub(super) fn handle_error(&mut self, error: &manyway_wire::ErrorChunk<'_>) {
+        for cause in error.causes.iter().flatten() {
+            tracing::debug!(%cause, "the peer reports");
+            if let Cause::StaleCookie { .. } = cause {
+                self.restart_handshake();
+            }
+        }
+    }
+}

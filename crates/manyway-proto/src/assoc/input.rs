@@ -1,0 +1,149 @@
+//! A packet's way in: the path it came on, its protection, its chunks.
+
+use bytes::Bytes;
+use manyway_wire::{Cause, CauseList, Chunk, RawChunk, UnrecognizedAction};
+
+use super::outbox::Control;
+use super::{AssocState, Association};
+use crate::path::{FourTuple, PathId};
+use crate::recv::Urgency;
+use crate::time::Instant;
+
+/// What the chunks of one packet amount to.
+#[derive(Debug)]
+pub(super) struct PacketContext<'a> {
+    pub(super) path: PathId,
+    pub(super) tuple: FourTuple,
+    /// The datagram, so that payloads can be kept without copying.
+    pub(super) datagram: &'a Bytes,
+    /// Set once the packet had a DATA chunk.
+    pub(super) data: Option<Urgency>,
+}
+
+impl Association {
+    /// A packet whose verification tag and ports are this association's.
+    pub(crate) fn handle_packet(&mut self, now: Instant, tuple: FourTuple, datagram: &Bytes) {
+        let known = self.paths.by_tuple(&tuple);
+        let protection = known
+            .and_then(|id| self.paths.get(id))
+            .map(|p| p.protection);
+        let Ok(packet) = protection.unwrap_or_default().unprotect(datagram) else {
+            self.stats.dropped_packets += 1;
+            return;
+        };
+        let Some(path) = known.or_else(|| self.on_unknown_source(now, tuple)) else {
+            self.stats.refused_candidates += 1;
+            return;
+        };
+        if let Some(path) = self.paths.get_mut(path) {
+            path.last_received = Some(now);
+            path.counters.bytes_received += datagram.len() as u64;
+            path.counters.packets_received += 1;
+        }
+        self.last_heard = now;
+        let mut context = PacketContext {
+            path,
+            tuple,
+            datagram,
+            data: None,
+        };
+        for raw in packet.chunks() {
+            let Ok(raw) = raw else {
+                self.stats.dropped_packets += 1;
+                break;
+            };
+            if self.handle_chunk(now, &mut context, &raw).is_stop() || self.is_closed() {
+                break;
+            }
+        }
+        if let Some(urgency) = context.data {
+            self.on_data_packet(now, context.path, urgency);
+        }
+        self.after_input(now);
+    }
+
+    fn handle_chunk(
+        &mut self,
+        now: Instant,
+        ctx: &mut PacketContext<'_>,
+        raw: &RawChunk<'_>,
+    ) -> Next {
+        let chunk = match Chunk::decode(raw) {
+            Ok(chunk) => chunk,
+            Err(manyway_wire::DecodeError::EmptyData { tsn }) => {
+                self.abort_with(
+                    now,
+                    |causes| causes.push(&Cause::NoUserData(tsn)),
+                    "DATA without user data",
+                );
+                return Next::Stop;
+            }
+            Err(_) => {
+                self.stats.dropped_packets += 1;
+                return Next::Continue;
+            }
+        };
+        match chunk {
+            Chunk::Data(data) => self.handle_data(now, ctx, &data),
+            Chunk::Sack(sack) => self.handle_sack(now, ctx.path, &sack),
+            Chunk::Heartbeat(hb) => self.handle_heartbeat(ctx, hb.info),
+            Chunk::HeartbeatAck(ack) => self.handle_heartbeat_ack(now, ack.info),
+            Chunk::InitAck(ack) => self.handle_init_ack(now, ctx.tuple, &ack),
+            Chunk::CookieAck(_) => self.handle_cookie_ack(now),
+            Chunk::Asconf(asconf) => self.handle_asconf(now, ctx, &asconf),
+            Chunk::AsconfAck(ack) => self.handle_asconf_ack(now, &ack),
+            Chunk::Shutdown(shutdown) => self.handle_shutdown(now, ctx.path, shutdown),
+            Chunk::ShutdownAck(_) => self.handle_shutdown_ack(ctx.path),
+            Chunk::ShutdownComplete(_) => self.handle_shutdown_complete(),
+            Chunk::Abort(abort) => self.handle_abort(&abort),
+            Chunk::Error(error) => self.handle_error(&error),
+            Chunk::Pad | Chunk::Ecne(_) | Chunk::Cwr(_) | Chunk::ForwardTsn(_) => {}
+            // Decided by the endpoint before the association sees them.
+            Chunk::Init(_) | Chunk::CookieEcho(_) => {}
+            Chunk::Unknown(raw) => return self.on_unknown_chunk(ctx.path, &raw),
+        }
+        Next::Continue
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-3.2
+    //# Chunk Types are encoded such that the highest-order 2 bits specify the action that is taken if the processing endpoint does not recognize the Chunk Type
+    fn on_unknown_chunk(&mut self, path: PathId, raw: &RawChunk<'_>) -> Next {
+        let action = raw.kind.unrecognized_action();
+        let report = matches!(
+            action,
+            UnrecognizedAction::StopAndReport | UnrecognizedAction::SkipAndReport
+        );
+        if report {
+            let mut causes = CauseList::new();
+            causes.push(&Cause::UnrecognizedChunk(raw.wire_bytes()));
+            self.outbox.push(path, Control::Error(causes));
+        }
+        match action {
+            UnrecognizedAction::Stop | UnrecognizedAction::StopAndReport => Next::Stop,
+            UnrecognizedAction::Skip | UnrecognizedAction::SkipAndReport => Next::Continue,
+        }
+    }
+
+    /// What may have become possible after any input.
+    pub(super) fn after_input(&mut self, now: Instant) {
+        self.advance_shutdown(now);
+        self.wake_writer();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state == AssocState::Closed
+    }
+}
+
+/// Whether the rest of a packet is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Continue,
+    Stop,
+}
+
+impl Next {
+    fn is_stop(self) -> bool {
+        self == Self::Stop
+    }
+}

@@ -1,0 +1,151 @@
+//! What was lost: by later packets, by time, by the retransmission timer.
+
+use super::Association;
+use crate::cmt::sfr::{self, Verdict};
+use crate::event::Event;
+use crate::path::{PathId, PathState};
+use crate::send::Shot;
+use crate::time::Instant;
+
+impl Association {
+    /// Declares lost what later packets of the same path have overtaken.
+    pub(super) fn detect_losses(&mut self, now: Instant, id: PathId) {
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
+        let outstanding = &mut self.sender.outstanding;
+        let reordering = path.rtt.reordering_window();
+        path.timers.loss = None;
+        let mut newest_lost = None;
+        let mut last_number = None;
+        while let Some(&entry) = path.sent.front() {
+            let shot = Shot {
+                path: id,
+                number: entry.number,
+            };
+            if !outstanding.is_in_flight(entry.index, shot) {
+                path.sent.pop();
+                continue;
+            }
+            let largest = path.sent.largest_acked();
+            match sfr::judge(now, entry.number, entry.at, largest, reordering) {
+                Verdict::Fine => break,
+                Verdict::LostAt(at) => {
+                    path.timers.loss = Some(at);
+                    break;
+                }
+                Verdict::Lost => {
+                    path.sent.pop();
+                    let bytes = outstanding.get(entry.index).map_or(0, |c| c.flight_bytes());
+                    outstanding.mark_lost(entry.index);
+                    path.in_flight -= bytes;
+                    path.counters.lost_packets += u64::from(last_number != Some(entry.number));
+                    last_number = Some(entry.number);
+                    newest_lost = Some(entry.at);
+                }
+            }
+        }
+        let Some(sent_at) = newest_lost else { return };
+        if path.recovery_start.is_none_or(|start| sent_at > start) {
+            path.recovery_start = Some(now);
+            path.controller.on_congestion(now);
+            //= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.4
+            //# When performing a Fast Retransmit, the sender SHOULD ignore the value of cwnd and SHOULD NOT delay retransmission for this single packet
+            path.rescue_packets = 1;
+        }
+    }
+
+    /// Keeps T3-rtx running just while data are in flight on the path.
+    pub(super) fn arm_t3(&mut self, now: Instant, id: PathId) {
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
+        if path.in_flight == 0 {
+            path.timers.t3 = None;
+            path.timers.loss = None;
+        } else if path.timers.t3.is_none() {
+            path.timers.t3 = Some(now + path.rtt.rto());
+        }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-6.3.3
+    //# Whenever the retransmission timer T3-rtx expires for a destination address, do the following
+    pub(super) fn on_t3_expired(&mut self, now: Instant, id: PathId) {
+        self.stats.timeouts += 1;
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
+        path.timers.t3 = None;
+        path.counters.timeouts += 1;
+        path.controller.on_timeout(now);
+        path.recovery_start = Some(now);
+        path.rtt.back_off();
+        tracing::debug!(path = %id, rto = ?path.rtt.rto(), in_flight = path.in_flight, "T3-rtx expired");
+        let consecutive = path.error_count + 1;
+        if path.size.on_timeout(consecutive) {
+            let size = path.size.current() as u64;
+            path.controller.set_packet_size(size);
+        }
+        self.give_up_in_flight(id);
+        self.on_path_error(now, id);
+    }
+
+    /// Everything in flight on the path is lost and goes out again at once, on whatever path is
+    /// best.
+    pub(super) fn give_up_in_flight(&mut self, id: PathId) {
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
+        let mut last_number = None;
+        for entry in path.sent.take_all() {
+            let shot = Shot {
+                path: id,
+                number: entry.number,
+            };
+            if self.sender.outstanding.is_in_flight(entry.index, shot) {
+                self.sender.outstanding.mark_lost(entry.index);
+                path.counters.lost_packets += u64::from(last_number != Some(entry.number));
+                last_number = Some(entry.number);
+            }
+        }
+        path.in_flight = 0;
+        path.timers.t3 = None;
+        path.timers.loss = None;
+        path.timers.pace = None;
+    }
+
+    /// A timeout on the path: count it, take the path out of use, probe it.
+    pub(super) fn on_path_error(&mut self, now: Instant, id: PathId) {
+        let max = self.config.path_max_retransmits;
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
+        path.error_count += 1;
+        //= https://www.rfc-editor.org/rfc/rfc7829#section-3
+        //# the sender declares the destination address to be in the PF state when the error count exceeds PFMR
+        let down = path.state.on_timeout();
+        if path.error_count > max && path.state != PathState::Unconfirmed {
+            path.state.on_exhausted();
+        }
+        path.heartbeats.due = true;
+        path.timers.heartbeat = None;
+        if path.state != PathState::Unconfirmed {
+            self.error_count += 1;
+        }
+        if down {
+            self.events.push_back(Event::PathDown { path: id });
+            self.give_up_in_flight(id);
+        }
+        self.check_peer_alive(now);
+    }
+
+    /// Chunks that only the cumulative point holds back, with nothing left to send: the peer took
+    /// back its gap blocks.
+    pub(super) fn check_renege(&mut self) {
+        if let Some(best) = self.paths.best()
+            && self.sender.outstanding.is_stuck()
+        {
+            self.sender.outstanding.on_renege(best);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! One association.
+//!
+//! | file | what |
+//! |---|---|
+//! | `state` | the states and their transitions |
+//! | `setup` | INIT, INIT-ACK, COOKIE-ECHO, COOKIE-ACK |
+//! | `input` | a packet's way to its handlers |
+//! | `data`, `sack`, `heartbeat`, `asconf` | handlers, one file per kind of chunk |
+//! | `moving` | packets from unknown addresses, paths that follow the peer |
+//! | `teardown` | SHUTDOWN and ABORT |
+//! | `output`, `bundle` | which packet leaves next, and what is in it |
+//! | `timers` | deadlines |
+//! | `commands`, `getters` | the application's side |
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use manyway_wire::{Port, Tsn, VerificationTag};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::config::TransportConfig;
+use crate::event::Event;
+use crate::path::{CandidateLimit, FourTuple, PathId, PathState, Paths};
+use crate::recv::{Receiver, SackSchedule, TsnMap};
+use crate::sched::{LowestRtt, Scheduler};
+use crate::send::{Outstanding, SendQueue, Sender};
+use crate::stats::AssocStats;
+use crate::stream::Inbound;
+use crate::time::Instant;
+
+mod asconf;
+mod bundle;
+mod commands;
+mod data;
+mod getters;
+mod heartbeat;
+mod input;
+mod losses;
+mod moving;
+mod outbox;
+mod output;
+mod sack;
+mod setup;
+mod state;
+mod teardown;
+mod timers;
+
+use asconf::Asconf;
+use outbox::Outbox;
+use setup::Setup;
+pub(crate) use setup::{BadInit, PeerInit, local_parameters};
+pub use state::AssocState;
+use teardown::Teardown;
+
+/// Names an association of an endpoint, for the endpoint's whole life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AssocId(pub(crate) u64);
+
+impl AssocId {
+    /// A number that people can type.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// Ports and tags: what the common header of this association's packets says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Identity {
+    pub(crate) local_port: Port,
+    pub(crate) peer_port: Port,
+    /// What the peer must put into its packets.
+    pub(crate) local_tag: VerificationTag,
+    /// What this side puts into its packets.
+    pub(crate) peer_tag: VerificationTag,
+}
+
+/// What the peer can do and where it can be reached.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Peer {
+    /// Understands ASCONF (RFC 5061).
+    pub(crate) asconf: bool,
+    /// Addresses it named or was reached at, with their UDP ports.
+    pub(crate) addresses: Vec<std::net::SocketAddr>,
+    pub(crate) outbound_streams: u16,
+    pub(crate) inbound_streams: u16,
+}
+
+/// One association: see the crate's documentation for how to drive it.
+#[derive(Debug)]
+pub struct Association {
+    id: AssocId,
+    config: Arc<TransportConfig>,
+    state: AssocState,
+    initiator: bool,
+    identity: Identity,
+    peer: Peer,
+    /// This endpoint's addresses, for new paths.
+    locals: Vec<std::net::SocketAddr>,
+    paths: Paths,
+    sender: Sender,
+    receiver: Receiver,
+    scheduler: Box<dyn Scheduler>,
+    setup: Option<Setup>,
+    teardown: Teardown,
+    asconf: Asconf,
+    candidates: CandidateLimit,
+    outbox: Outbox,
+    events: VecDeque<Event>,
+    stats: AssocStats,
+    /// Timeouts in a row, over all paths.
+    error_count: u32,
+    last_heard: Instant,
+    rng: StdRng,
+}
+
+/// What is needed to make an association.
+#[derive(Debug)]
+pub(crate) struct NewAssociation {
+    pub(crate) id: AssocId,
+    pub(crate) config: Arc<TransportConfig>,
+    pub(crate) identity: Identity,
+    pub(crate) locals: Vec<std::net::SocketAddr>,
+    pub(crate) local_initial_tsn: Tsn,
+    pub(crate) seed: [u8; 32],
+}
+
+impl Association {
+    fn new(now: Instant, new: NewAssociation, initiator: bool, state: AssocState) -> Self {
+        Self {
+            id: new.id,
+            state,
+            initiator,
+            identity: new.identity,
+            peer: Peer::default(),
+            locals: new.locals,
+            paths: Paths::default(),
+            sender: Sender {
+                queue: SendQueue::default(),
+                outstanding: Outstanding::new(new.local_initial_tsn),
+                peer_window: 0,
+                blocked: false,
+            },
+            receiver: Receiver {
+                tsns: TsnMap::new(Tsn(0)),
+                inbound: Inbound::default(),
+                sack: SackSchedule::default(),
+                advertised: new.config.receive_buffer as u64,
+            },
+            scheduler: Box::new(LowestRtt),
+            setup: None,
+            teardown: Teardown::default(),
+            asconf: Asconf::new(new.local_initial_tsn),
+            candidates: CandidateLimit::default(),
+            outbox: Outbox::default(),
+            events: VecDeque::new(),
+            stats: AssocStats::default(),
+            error_count: 0,
+            last_heard: now,
+            rng: StdRng::from_seed(new.seed),
+            config: new.config,
+        }
+    }
+
+    /// The side that accepted a COOKIE-ECHO on `tuple`.
+    pub(crate) fn accept(
+        now: Instant,
+        new: NewAssociation,
+        peer: PeerInit,
+        tuple: FourTuple,
+    ) -> Self {
+        let mut assoc = Self::new(now, new, false, AssocState::Established);
+        assoc.learn_peer(&peer, tuple);
+        let path = assoc.paths.add(tuple, &assoc.config, now);
+        assoc.confirm_first_path(now, path);
+        assoc.outbox.push(path, outbox::Control::CookieAck);
+        assoc.events.push_back(Event::Incoming);
+        assoc
+    }
+
+    /// The path of the handshake is verified: the cookie made the round trip on it.
+    fn confirm_first_path(&mut self, now: Instant, id: PathId) {
+        if let Some(path) = self.paths.get_mut(id) {
+            path.state = PathState::Active;
+            path.last_received = Some(now);
+            path.probe_due = true;
+            path.timers.heartbeat = Some(now + path.rtt.rto());
+        }
+        self.events.push_back(Event::PathUp { path: id });
+    }
+
+    fn path_config(&self) -> Arc<TransportConfig> {
+        Arc::clone(&self.config)
+    }
+}

@@ -1,0 +1,161 @@
+//! Paths that come, move and go.
+//!
+//! An address of the peer is believed only when two things come together: a packet with the right
+//! verification tag came from there, and a heartbeat sent there was answered.
+
+use std::net::SocketAddr;
+
+use super::Association;
+use crate::event::Event;
+use crate::path::{FourTuple, PathId, PathState, choose_pairs};
+use crate::time::Instant;
+
+/// Unanswered heartbeats after which a path that never worked is given up.
+const UNCONFIRMED_TRIES: u32 = 4;
+
+impl Association {
+    /// A packet with the right tag came from an address that no path has: a candidate, to be
+    /// challenged. `None` if there are too many already.
+    pub(super) fn on_unknown_source(&mut self, now: Instant, tuple: FourTuple) -> Option<PathId> {
+        if !self.state.is_open() {
+            // During set-up the answer may come from any of the addresses that INIT was sent to.
+            return self.paths.iter().next().map(|p| p.id);
+        }
+        let waiting = self.paths.iter().filter(|p| p.replaces.is_some()).count();
+        if self.paths.len() >= self.config.max_paths || !self.candidates.allow(now, waiting) {
+            return None;
+        }
+        let replaces = self.superseded_by(now, tuple);
+        let config = self.path_config();
+        let id = self.paths.add(tuple, &config, now);
+        if let Some(path) = self.paths.get_mut(id) {
+            path.replaces = Some(replaces);
+            path.heartbeats.due = true;
+        }
+        tracing::debug!(path = %id, ?tuple, ?replaces, "packet from a new address: challenging it");
+        Some(id)
+    }
+
+    /// The path that a packet from a new address most likely comes from: the same host behind
+    /// another port, else a path to the same local address that fell silent.
+    fn superseded_by(&self, now: Instant, tuple: FourTuple) -> Option<PathId> {
+        let same_local = || {
+            self.paths
+                .iter()
+                .filter(|p| p.tuple.local == tuple.local && p.replaces.is_none())
+        };
+        let rebound = same_local().find(|p| p.tuple.remote.ip() == tuple.remote.ip());
+        let silent =
+            || same_local().find(|p| p.last_received.is_none_or(|at| now - at > p.patience() / 2));
+        rebound.or_else(silent).map(|p| p.id)
+    }
+
+    /// A candidate answered its challenge: the path it supersedes moves there, or it becomes a
+    /// path of its own if that one is still alive.
+    pub(super) fn adopt_candidate(&mut self, now: Instant, id: PathId) {
+        let Some(candidate) = self.paths.get_mut(id) else {
+            return;
+        };
+        let (target, remote) = (candidate.replaces.take().flatten(), candidate.tuple.remote);
+        let created = candidate.created_at;
+        let config = self.path_config();
+        let dead = target
+            .and_then(|target| self.paths.get(target))
+            .filter(|path| path.last_received.is_none_or(|at| at <= created))
+            .map(|path| path.id);
+        let Some(target) = dead else {
+            self.events.push_back(Event::PathUp { path: id });
+            return;
+        };
+        self.give_up_in_flight(id);
+        self.give_up_in_flight(target);
+        let Some(candidate) = self.paths.remove(id) else {
+            return;
+        };
+        self.outbox.reroute(id, target);
+        let Some(path) = self.paths.get_mut(target) else {
+            return;
+        };
+        path.move_to(remote, &config, now);
+        path.state = PathState::Active;
+        path.rtt = candidate.rtt;
+        path.last_received = candidate.last_received;
+        path.counters.bytes_received += candidate.counters.bytes_received;
+        path.counters.bytes_sent += candidate.counters.bytes_sent;
+        path.probe_due = true;
+        path.timers.heartbeat = Some(now + path.rtt.rto());
+        tracing::debug!(path = %target, %remote, "the peer moved");
+        self.events.push_back(Event::PathMoved { path: target });
+    }
+
+    /// A path that never worked is not kept for ever; another remote address may do.
+    pub(super) fn give_up_unconfirmed(&mut self, now: Instant, id: PathId) {
+        let Some(path) = self.paths.get(id) else {
+            return;
+        };
+        let hopeless =
+            path.state == PathState::Unconfirmed && path.error_count >= UNCONFIRMED_TRIES;
+        if !hopeless || self.paths.len() < 2 {
+            return;
+        }
+        let tuple = path.tuple;
+        self.remove_path_now(id);
+        if self.initiator && self.state.takes_messages() {
+            self.asconf.tried.push(tuple);
+            self.add_missing_paths(now);
+        }
+    }
+
+    /// Takes a path out for good. The last one stays.
+    pub(super) fn remove_path_now(&mut self, id: PathId) {
+        if self.paths.len() < 2 {
+            return;
+        }
+        self.give_up_in_flight(id);
+        if self.paths.remove(id).is_none() {
+            return;
+        }
+        self.asconf.forget_path(id);
+        if let Some(best) = self.paths.best() {
+            self.outbox.reroute(id, best);
+        }
+        self.events.push_back(Event::PathRemoved { path: id });
+    }
+
+    /// One path for each local address that has none, if this side opened the association and the
+    /// peer can learn addresses.
+    pub(super) fn add_missing_paths(&mut self, now: Instant) {
+        if !self.initiator || !self.peer.asconf || !self.is_established() {
+            return;
+        }
+        let in_use: Vec<FourTuple> = self.paths.iter().map(|p| p.tuple).collect();
+        let pairs = choose_pairs(
+            &self.locals,
+            &self.peer.addresses,
+            &in_use,
+            &self.asconf.tried,
+        );
+        for pair in pairs {
+            // Each pair is tried once per set of local addresses.
+            if !self.asconf.tried.contains(&pair) && self.open_path(now, pair).is_err() {
+                break;
+            }
+        }
+    }
+
+    /// The endpoint's addresses changed: paths from vanished ones are removed, new ones used.
+    pub(crate) fn set_local_addresses(&mut self, now: Instant, locals: &[SocketAddr]) {
+        self.locals = locals.to_vec();
+        self.asconf.tried.clear();
+        let gone: Vec<PathId> = self
+            .paths
+            .iter()
+            .filter(|p| !locals.contains(&p.tuple.local))
+            .map(|p| p.id)
+            .collect();
+        if self.initiator && self.is_established() {
+            self.add_missing_paths(now);
+            gone.into_iter().for_each(|id| self.remove_path_now(id));
+        }
+    }
+}

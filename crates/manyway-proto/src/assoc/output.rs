@@ -1,0 +1,368 @@
+//! Which packet leaves next, and on which path.
+
+use manyway_wire::{CommonHeader, CookieEcho, PacketWriter, VerificationTag};
+
+use super::{AssocState, Association};
+use crate::cmt::{buffers, rtx};
+use crate::endpoint::Transmit;
+use crate::path::{Path, PathId, PathState};
+use crate::sched::PathView;
+use crate::time::Instant;
+
+impl Association {
+    /// Writes the next batch of packets, all for one path, into the empty `buf`.
+    pub(crate) fn poll_transmit(
+        &mut self,
+        now: Instant,
+        max_datagrams: usize,
+        buf: &mut Vec<u8>,
+    ) -> Option<Transmit> {
+        if self.setup.as_ref().is_some_and(|s| s.due) {
+            return self.transmit_handshake(now, buf);
+        }
+        self.check_renege();
+        if let Some(transmit) = self.transmit_probe(now, buf) {
+            return Some(transmit);
+        }
+        let control = self.control_path();
+        let data = if control.is_none() {
+            self.data_path(now)
+        } else {
+            None
+        };
+        let id = control.or(data)?;
+        let with_data = data.is_some() || self.data_path(now) == Some(id);
+        self.transmit_batch(now, id, with_data, max_datagrams, buf)
+    }
+
+    /// The path on which control chunks, a heartbeat or a due SACK must leave.
+    fn control_path(&mut self) -> Option<PathId> {
+        if self.state == AssocState::CookieWait {
+            return None;
+        }
+        while let Some(id) = self.outbox.next_path() {
+            if self.paths.get(id).is_some() {
+                return Some(id);
+            }
+            let best = self.paths.best()?;
+            self.outbox.reroute(id, best);
+        }
+        if self.is_closed() {
+            return None;
+        }
+        if let Some(path) = self.paths.iter().find(|p| p.heartbeats.due) {
+            return Some(path.id);
+        }
+        if self.receiver.sack.is_due() {
+            self.sack_path()
+        } else {
+            None
+        }
+    }
+
+    /// Acknowledgements leave where the data arrived, or elsewhere if that path is in doubt.
+    fn sack_path(&self) -> Option<PathId> {
+        let arrived = self.receiver.sack.path().and_then(|id| self.paths.get(id));
+        match arrived {
+            Some(path) if path.state == PathState::Active => Some(path.id),
+            _ => self.paths.best(),
+        }
+    }
+
+    /// The path for the next DATA chunk: retransmissions by the retransmission policy, new data by
+    /// the scheduler.
+    fn data_path(&mut self, now: Instant) -> Option<PathId> {
+        if !self.state.sends_data() {
+            return None;
+        }
+        let has_lost = self.sender.outstanding.has_lost();
+        if !has_lost && self.sender.queue.is_empty() {
+            return None;
+        }
+        if has_lost {
+            let index = self.sender.outstanding.first_lost()?;
+            let bytes = self.sender.outstanding.get(index)?.flight_bytes();
+            let tier = self.usable_tier()?;
+            let best = rtx::select(&self.paths, bytes).or_else(|| {
+                let fits = |p: &&Path| tier.admits(p) && p.has_room();
+                self.paths.iter().find(fits).map(|p| p.id)
+            })?;
+            return self.pace(now, best).then_some(best);
+        }
+        let views = self.views(now);
+        self.scheduler.select(&views)
+    }
+
+    /// The paths on which new data may leave now.
+    fn views(&mut self, now: Instant) -> Vec<PathView> {
+        let Some(tier) = self.usable_tier() else {
+            return Vec::new();
+        };
+        let next = self.sender.queue.front_len().unwrap_or_default();
+        let buffers = self.buffers();
+        let chosen = self.paths.chosen_primary();
+        let mut views = Vec::with_capacity(self.paths.len());
+        for id in self.paths.ids() {
+            let Some(path) = self.paths.get(id) else {
+                continue;
+            };
+            let piece = next.min(path.size.current()) as u64;
+            let fits = path.has_room() && buffers::may_send(buffers, path.in_flight, piece);
+            if !tier.admits(path) || !fits {
+                continue;
+            }
+            let view = PathView {
+                id,
+                srtt: path.rtt.srtt(),
+                window: path.controller.window(),
+                in_flight: path.in_flight,
+                primary: chosen == Some(id),
+            };
+            if self.pace(now, id) {
+                views.push(view);
+            }
+        }
+        views
+    }
+
+    /// Whether the pacer lets a packet go; if not, its timer is armed.
+    fn pace(&mut self, now: Instant, id: PathId) -> bool {
+        let Some(path) = self.paths.get_mut(id) else {
+            return false;
+        };
+        let window = path.controller.window();
+        let slow_start = path.controller.in_slow_start();
+        let size = path.size.current() as u64;
+        path.timers.pace = path
+            .pacer
+            .delay_until(now, path.rtt.srtt(), window, slow_start, size);
+        path.timers.pace.is_none()
+    }
+
+    /// The best class of paths of which there is at least one.
+    fn usable_tier(&self) -> Option<Tier> {
+        [Tier::Wanted, Tier::Working, Tier::Suspect, Tier::Any]
+            .into_iter()
+            .find(|tier| self.paths.iter().any(|p| tier.admits(p)))
+    }
+
+    fn transmit_batch(
+        &mut self,
+        now: Instant,
+        id: PathId,
+        with_data: bool,
+        max_datagrams: usize,
+        buf: &mut Vec<u8>,
+    ) -> Option<Transmit> {
+        let mut segment: Option<usize> = None;
+        let mut count = 0;
+        while count < max_datagrams.max(1) {
+            let data = with_data && (count == 0 || self.may_extend(now, id, segment?));
+            if count > 0 && !data {
+                break;
+            }
+            let len = self.build_packet(now, id, segment, count == 0, data, buf);
+            if len == 0 {
+                break;
+            }
+            count += 1;
+            let first = *segment.get_or_insert(len);
+            if len < first {
+                break;
+            }
+        }
+        if count == 0 {
+            return None;
+        }
+        let path = self.paths.get(id)?;
+        let segment_size = if count > 1 { segment } else { None };
+        Some(Transmit {
+            path: path.tuple,
+            size: buf.len(),
+            segment_size,
+            assoc: Some(self.id),
+            path_id: Some(id),
+        })
+    }
+
+    /// Whether another packet of at most `segment` bytes may follow on the same path.
+    fn may_extend(&mut self, now: Instant, id: PathId, segment: usize) -> bool {
+        let next = match self.sender.outstanding.first_lost() {
+            Some(index) => self.sender.outstanding.get(index).map(|c| c.payload.len()),
+            None => self.sender.queue.front_len(),
+        };
+        let Some(next) = next else { return false };
+        let Some(path) = self.paths.get(id) else {
+            return false;
+        };
+        // A message must not be split finer than the path demands just to fill a batch.
+        let whole = next + 28 <= segment || segment >= path.size.current();
+        let room = path.has_room();
+        whole && room && self.pace(now, id)
+    }
+
+    /// Appends one packet; its length, or 0 if there was nothing to put into it.
+    fn build_packet(
+        &mut self,
+        now: Instant,
+        id: PathId,
+        segment: Option<usize>,
+        first: bool,
+        with_data: bool,
+        buf: &mut Vec<u8>,
+    ) -> usize {
+        let Some(path) = self.paths.get(id) else {
+            return 0;
+        };
+        let (protection, size) = (path.protection, path.size.current());
+        let oversized = self.oversized_chunk(size);
+        let max = segment.unwrap_or(size.max(oversized));
+        let header = self.header(self.identity.peer_tag);
+        let mut writer = PacketWriter::new(buf, &header, max);
+        if first {
+            self.bundle_control(id, &mut writer);
+            self.bundle_heartbeat(now, id, &mut writer);
+            if self.receiver.sack.is_pending() && self.sack_path() == Some(id) && !self.is_closed()
+            {
+                self.bundle_sack(&mut writer);
+            }
+        }
+        if with_data {
+            self.bundle_data(now, id, &mut writer);
+        }
+        if writer.is_empty() {
+            return 0;
+        }
+        let len = protection.protect(writer);
+        self.on_packet_sent(now, id, len);
+        len
+    }
+
+    /// The packet size that the next lost chunk needs, if it was cut for larger packets than
+    /// `size`: it has its TSN and cannot be cut anew.
+    fn oversized_chunk(&self, size: usize) -> usize {
+        let lost = self.sender.outstanding.first_lost();
+        let chunk = lost.and_then(|index| self.sender.outstanding.get(index));
+        chunk
+            .map_or(0, |c| (c.flight_bytes() as usize + 12).next_multiple_of(4))
+            .max(size)
+    }
+
+    fn on_packet_sent(&mut self, now: Instant, id: PathId, len: usize) {
+        self.paths.on_packet_sent(now, id);
+        if let Some(path) = self.paths.get_mut(id) {
+            path.counters.bytes_sent += len as u64;
+            path.counters.packets_sent += 1;
+            path.last_sent = Some(now);
+            path.pacer.on_sent(len as u64);
+        }
+    }
+
+    fn header(&self, tag: VerificationTag) -> CommonHeader {
+        CommonHeader {
+            source_port: self.identity.local_port,
+            destination_port: self.identity.peer_port,
+            verification_tag: tag,
+        }
+    }
+
+    /// INIT, or COOKIE-ECHO with the first data.
+    fn transmit_handshake(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {
+        let (id, size, protection) = {
+            let path = self.paths.iter().next()?;
+            (path.id, path.size.current(), path.protection)
+        };
+        let cookie = self.setup.as_ref().and_then(|s| s.cookie.clone());
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-8.5.1
+        //# When sending a packet containing an INIT chunk, the Verification Tag of the common header MUST be 0
+        let tag = if cookie.is_some() {
+            self.identity.peer_tag
+        } else {
+            VerificationTag(0)
+        };
+        let mut writer = PacketWriter::new(buf, &self.header(tag), size);
+        match &cookie {
+            Some(cookie) => {
+                if !writer.push(&CookieEcho { cookie }) {
+                    drop(writer);
+                    self.violate(now, "a state cookie that fills more than a packet");
+                    return None;
+                }
+                //= https://www.rfc-editor.org/rfc/rfc9260#section-5.1
+                //# The COOKIE ECHO chunk MAY be bundled with any pending outbound DATA chunks, but it MUST be the first chunk in the packet
+                self.bundle_data(now, id, &mut writer);
+            }
+            None => {
+                let parameters = Self::init_parameters();
+                let fitted = writer.push(&self.init_chunk(parameters.as_parameters()));
+                debug_assert!(fitted, "INIT is smaller than any packet size");
+            }
+        }
+        let len = protection.protect(writer);
+        self.on_handshake_sent(now);
+        self.on_packet_sent(now, id, len);
+        let path = self.paths.get(id)?.tuple;
+        let (assoc, path_id) = (Some(self.id), Some(id));
+        Some(Transmit {
+            path,
+            size: len,
+            segment_size: None,
+            assoc,
+            path_id,
+        })
+    }
+
+    /// A packet that tests whether larger ones pass.
+    fn transmit_probe(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {
+        if !self.state.is_open() {
+            return None;
+        }
+        let path = self
+            .paths
+            .iter_mut()
+            .find(|p| p.probe_due && p.state == PathState::Active)?;
+        path.probe_due = false;
+        let (id, tuple, protection) = (path.id, path.tuple, path.protection);
+        let size = path.size.probe()?;
+        let header = self.header(self.identity.peer_tag);
+        let mut writer = PacketWriter::new(buf, &header, size);
+        if !self.bundle_probe(now, id, size, &mut writer) {
+            return None;
+        }
+        let len = protection.protect(writer);
+        self.on_packet_sent(now, id, len);
+        let (assoc, path_id) = (Some(self.id), Some(id));
+        Some(Transmit {
+            path: tuple,
+            size: len,
+            segment_size: None,
+            assoc,
+            path_id,
+        })
+    }
+}
+
+/// Classes of paths for data, best first.
+#[derive(Clone, Copy, Debug)]
+enum Tier {
+    /// Work, and both ends want data there.
+    Wanted,
+    /// Work.
+    Working,
+    /// Worked until lately.
+    Suspect,
+    /// Have worked or may work.
+    Any,
+}
+
+impl Tier {
+    fn admits(self, path: &Path) -> bool {
+        let verified = path.replaces.is_none() && path.state != PathState::Unconfirmed;
+        match self {
+            Self::Wanted => path.state == PathState::Active && path.is_wanted(),
+            Self::Working => path.state == PathState::Active,
+            Self::Suspect => path.state == PathState::Suspect,
+            Self::Any => verified,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! SACK chunks in: what they acknowledge and what follows for each path.
+
+use manyway_wire::{GapBlock, Sack, Tsn};
+
+use super::Association;
+use crate::cc::Acked;
+use crate::cmt::{cuc, dac};
+use crate::path::{PathId, Paths};
+use crate::send::{Fate, NeverSent, SentChunk, Shot};
+use crate::time::Instant;
+
+impl Association {
+    pub(super) fn handle_sack(&mut self, now: Instant, arrived_on: PathId, sack: &Sack<'_>) {
+        if !self.state.is_open() {
+            return;
+        }
+        self.stats.sacks_received += 1;
+        tracing::trace!(
+            packets = dac::packets(sack),
+            cumulative = sack.cumulative_tsn_ack.0,
+            "SACK"
+        );
+        if sack
+            .cumulative_tsn_ack
+            .is_before(self.sender.outstanding.cumulative())
+        {
+            return;
+        }
+        if self
+            .acknowledge(now, arrived_on, sack.cumulative_tsn_ack, sack.gaps.iter())
+            .is_err()
+        {
+            return self.violate(now, "acknowledged a TSN that was never sent");
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-6.2.1
+        //# Set rwnd equal to the newly received a_rwnd minus the number of bytes still outstanding after processing the Cumulative TSN Ack and the Gap Ack Blocks
+        self.sender.peer_window =
+            u64::from(sack.a_rwnd).saturating_sub(self.sender.outstanding.unacked());
+    }
+
+    /// Takes in a cumulative acknowledgement with gap blocks.
+    pub(super) fn acknowledge(
+        &mut self,
+        now: Instant,
+        arrived_on: PathId,
+        cumulative: Tsn,
+        gaps: impl Iterator<Item = GapBlock>,
+    ) -> Result<(), NeverSent> {
+        for path in self.paths.iter_mut() {
+            path.ack = cuc::PathAck {
+                earliest_before: path.sent.front().map(|e| e.number),
+                window_limited: path.is_window_limited(),
+                ..cuc::PathAck::default()
+            };
+        }
+        let paths = &mut self.paths;
+        let mut bytes = 0;
+        let result = self
+            .sender
+            .outstanding
+            .acknowledge(cumulative, gaps, |_, chunk| {
+                bytes += chunk.payload.len() as u64;
+                on_chunk_acked(paths, chunk);
+            });
+        self.stats.bytes_acknowledged += bytes;
+        let advanced = result?;
+        if bytes > 0 || advanced {
+            self.error_count = 0;
+        }
+        for id in self.paths.ids() {
+            self.on_path_acked(now, id, arrived_on);
+        }
+        Ok(())
+    }
+
+    fn on_path_acked(&mut self, now: Instant, id: PathId, arrived_on: PathId) {
+        let outstanding = &self.sender.outstanding;
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
+        if path.ack.bytes == 0 {
+            if path.ack.revived {
+                self.on_path_answered(now, id);
+            }
+            return;
+        }
+        path.sent.skip_stale(|e| {
+            outstanding.is_in_flight(
+                e.index,
+                Shot {
+                    path: id,
+                    number: e.number,
+                },
+            )
+        });
+        let earliest_after = path.sent.front().map(|e| e.number);
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-6.3.1
+        //# RTT measurements MUST NOT be made using packets that were retransmitted
+        //
+        // An answer on another path does not measure this one.
+        if let Some(newest) = path.ack.newest.filter(|n| n.sent_once && id == arrived_on) {
+            path.rtt.on_sample(now - newest.sent_at);
+        }
+        let growth = cuc::growth(path.ack, earliest_after);
+        if growth > 0 {
+            let srtt = path.rtt.srtt().unwrap_or(path.rtt.rto());
+            let window_limited = path.ack.window_limited;
+            path.controller.on_ack(
+                now,
+                Acked {
+                    bytes: growth,
+                    srtt,
+                    window_limited,
+                },
+            );
+            //= https://www.rfc-editor.org/rfc/rfc9260#section-6.3.2
+            //# Whenever a SACK chunk is received that acknowledges the DATA chunk with the earliest outstanding TSN for that address, restart the T3-rtx timer for that address with its current RTO
+            path.timers.t3 = None;
+        }
+        self.on_path_answered(now, id);
+        self.detect_losses(now, id);
+        self.arm_t3(now, id);
+    }
+}
+
+fn on_chunk_acked(paths: &mut Paths, chunk: &SentChunk) {
+    match chunk.fate {
+        Fate::InFlight(shot) => {
+            let Some(path) = paths.get_mut(shot.path) else {
+                return;
+            };
+            path.in_flight -= chunk.flight_bytes();
+            path.sent.on_acked(shot.number);
+            let (sent_at, sent_once) = (chunk.sent_at, chunk.transmissions == 1);
+            let newest = cuc::Newest {
+                number: shot.number,
+                sent_at,
+                sent_once,
+            };
+            path.ack.on_acked(chunk.flight_bytes(), newest);
+        }
+        Fate::Lost(shot) => {
+            if let Some(path) = paths.get_mut(shot.path) {
+                path.ack.revived = true;
+            }
+        }
+        Fate::Acked => {}
+    }
+}

@@ -1,0 +1,303 @@
+//! Set-up by the initiator, and what both sides learn of each other (RFC 9260, section 5).
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use manyway_wire::{
+    AddressTypes, ChunkType, Init, InitAck, Parameter, ParameterList, Parameters, Tsn,
+    VerificationTag,
+};
+
+use super::{AssocState, Association, Identity, NewAssociation};
+use crate::error::CloseReason;
+use crate::event::Event;
+use crate::path::{FourTuple, PathState};
+use crate::recv::TsnMap;
+use crate::time::Instant;
+
+/// INIT is padded to this size, so that no INIT-ACK is larger than its question.
+const PADDED_INIT: usize = 448;
+/// Addresses of the peer that are remembered.
+const MAX_PEER_ADDRESSES: usize = 16;
+
+/// What INIT or INIT-ACK says of the peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PeerInit {
+    pub(crate) tag: VerificationTag,
+    pub(crate) a_rwnd: u32,
+    pub(crate) outbound_streams: u16,
+    pub(crate) inbound_streams: u16,
+    pub(crate) initial_tsn: Tsn,
+    pub(crate) asconf: bool,
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
+/// Why INIT or INIT-ACK is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BadInit {
+    /// Zero tag or zero streams: RFC 9260, section 3.3.2 wants an ABORT.
+    InvalidMandatoryParameter,
+    /// A host name instead of an address; RFC 9260 deprecates it.
+    HostName,
+    /// The parameters cannot be read.
+    Malformed,
+}
+
+impl PeerInit {
+    /// Reads the fixed part and the parameters. The cookie, if there is one, comes apart.
+    pub(crate) fn read<'a>(init: &Init<'a>) -> Result<(Self, Option<&'a [u8]>), BadInit> {
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-3.3.2
+        //# If the value of the Initiate Tag in a received INIT chunk is found to be 0, the receiver MUST silently discard the packet
+        if init.initiate_tag.0 == 0 || init.outbound_streams == 0 || init.inbound_streams == 0 {
+            return Err(BadInit::InvalidMandatoryParameter);
+        }
+        let mut peer = Self {
+            tag: init.initiate_tag,
+            a_rwnd: init.a_rwnd,
+            outbound_streams: init.outbound_streams,
+            inbound_streams: init.inbound_streams,
+            initial_tsn: init.initial_tsn,
+            asconf: false,
+            addresses: Vec::new(),
+        };
+        let mut cookie = None;
+        for parameter in init.parameters.iter() {
+            match parameter.map_err(|_| BadInit::Malformed)? {
+                Parameter::Ipv4(ip) => peer.learn_address(ip.into()),
+                Parameter::Ipv6(ip) => peer.learn_address(ip.into()),
+                Parameter::StateCookie(bytes) => cookie = Some(bytes),
+                Parameter::HostName(_) => return Err(BadInit::HostName),
+                Parameter::SupportedExtensions(list) => {
+                    peer.asconf = [ChunkType::ASCONF, ChunkType::ASCONF_ACK]
+                        .iter()
+                        .all(|kind| list.contains(&kind.0));
+                }
+                _ => {}
+            }
+        }
+        Ok((peer, cookie))
+    }
+
+    fn learn_address(&mut self, ip: IpAddr) {
+        let usable = !ip.is_unspecified() && !ip.is_multicast() && !ip.is_loopback();
+        if usable && self.addresses.len() < MAX_PEER_ADDRESSES && !self.addresses.contains(&ip) {
+            self.addresses.push(ip);
+        }
+    }
+}
+
+/// The parameters of our INIT and INIT-ACK. Only a responder names its addresses: an initiator's
+/// are often private, and it adds paths by ASCONF from the address itself.
+pub(crate) fn local_parameters(addresses: &[IpAddr]) -> ParameterList {
+    let mut list = ParameterList::new();
+    list.push(&Parameter::SupportedAddressTypes(AddressTypes::new(&[
+        5, 6,
+    ])));
+    let extensions = [
+        ChunkType::ASCONF.0,
+        ChunkType::ASCONF_ACK.0,
+        ChunkType::PAD.0,
+    ];
+    list.push(&Parameter::SupportedExtensions(&extensions));
+    for address in addresses {
+        list.push(&match address {
+            IpAddr::V4(ip) => Parameter::Ipv4(*ip),
+            IpAddr::V6(ip) => Parameter::Ipv6(*ip),
+        });
+    }
+    list
+}
+
+/// The initiator's handshake under way.
+#[derive(Debug)]
+pub(super) struct Setup {
+    /// Pairs to try, in turn.
+    pairs: Vec<FourTuple>,
+    attempts: u32,
+    pub(super) deadline: Option<Instant>,
+    /// The next INIT or COOKIE-ECHO shall leave.
+    pub(super) due: bool,
+    pub(super) cookie: Option<Bytes>,
+    /// Pairs whose host said that nobody listens.
+    refused: Vec<FourTuple>,
+}
+
+impl Association {
+    /// The side that sends INIT, on each of `pairs` in turn.
+    pub(crate) fn initiate(now: Instant, new: NewAssociation, pairs: Vec<FourTuple>) -> Self {
+        let mut assoc = Self::new(now, new, true, AssocState::CookieWait);
+        if let Some(first) = pairs.first() {
+            assoc.paths.add(*first, &assoc.config, now);
+        }
+        assoc.peer.addresses = pairs
+            .iter()
+            .map(|pair| pair.remote)
+            .fold(vec![], |mut all, a| {
+                if !all.contains(&a) {
+                    all.push(a);
+                }
+                all
+            });
+        let refused = Vec::new();
+        let setup = Setup {
+            pairs,
+            attempts: 0,
+            deadline: None,
+            due: true,
+            cookie: None,
+            refused,
+        };
+        assoc.setup = Some(setup);
+        assoc
+    }
+
+    /// The INIT chunk, as bytes of its parameters, padded.
+    pub(super) fn init_parameters() -> ParameterList {
+        let mut list = local_parameters(&[]);
+        let without = 20 + list.padded_len() + 4;
+        list.push(&Parameter::Padding(PADDED_INIT.saturating_sub(without)));
+        list
+    }
+
+    pub(super) fn init_chunk<'a>(&self, parameters: Parameters<'a>) -> Init<'a> {
+        Init {
+            initiate_tag: self.identity.local_tag,
+            a_rwnd: u32::try_from(self.config.receive_buffer).unwrap_or(u32::MAX),
+            outbound_streams: self.config.outbound_streams,
+            inbound_streams: self.config.inbound_streams,
+            initial_tsn: self.sender.outstanding.next_tsn(),
+            parameters,
+        }
+    }
+
+    /// INIT or COOKIE-ECHO left: the next repetition is armed with twice the time.
+    pub(super) fn on_handshake_sent(&mut self, now: Instant) {
+        let Some(setup) = &mut self.setup else { return };
+        setup.due = false;
+        let timeout = self.config.handshake_timeout * (1 << setup.attempts.min(8));
+        setup.deadline = Some(now + timeout);
+    }
+
+    /// No answer: try again, on the next pair if only INIT is lost.
+    pub(super) fn on_handshake_timeout(&mut self, now: Instant) {
+        let max = self.config.max_handshake_retransmits;
+        let Some(setup) = &mut self.setup else { return };
+        if setup.deadline.is_none_or(|at| at > now) {
+            return;
+        }
+        setup.attempts += 1;
+        setup.deadline = None;
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-4
+        //# If the T1-init timer expires, the endpoint MUST retransmit the INIT chunk and restart the T1-init timer without changing state
+        //# This MUST be repeated up to 'Max.Init.Retransmits' times
+        if setup.attempts > max {
+            self.close(CloseReason::HandshakeTimeout);
+            return;
+        }
+        setup.due = true;
+        if self.state == AssocState::CookieWait {
+            let pair = setup.pairs[setup.attempts as usize % setup.pairs.len()];
+            if let Some(path) = self.paths.iter_mut().next() {
+                path.tuple = pair;
+            }
+        }
+    }
+
+    /// The host at a pair's remote address said that nobody listens there. Only believed before
+    /// the peer has answered, and only when every address said so.
+    pub(crate) fn handle_unreachable(&mut self, pair: FourTuple) {
+        if self.state != AssocState::CookieWait {
+            return;
+        }
+        let Some(setup) = &mut self.setup else { return };
+        if setup.pairs.contains(&pair) && !setup.refused.contains(&pair) {
+            setup.refused.push(pair);
+        }
+        if setup.refused.len() == setup.pairs.len() {
+            self.close(CloseReason::Refused);
+        } else if let Some(next) = setup
+            .pairs
+            .iter()
+            .find(|p| !setup.refused.contains(p))
+            .copied()
+        {
+            setup.due = true;
+            if let Some(path) = self.paths.iter_mut().next() {
+                path.tuple = next;
+            }
+        }
+    }
+
+    pub(super) fn handle_init_ack(&mut self, now: Instant, tuple: FourTuple, ack: &InitAck<'_>) {
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-5.2.3
+        //# If an INIT ACK chunk is received by an endpoint in any state other than the COOKIE-WAIT or CLOSED state, the endpoint SHOULD discard the INIT ACK chunk
+        if self.state != AssocState::CookieWait {
+            return;
+        }
+        let init = Init {
+            initiate_tag: ack.initiate_tag,
+            a_rwnd: ack.a_rwnd,
+            outbound_streams: ack.outbound_streams,
+            inbound_streams: ack.inbound_streams,
+            initial_tsn: ack.initial_tsn,
+            parameters: ack.parameters,
+        };
+        let (peer, cookie) = match PeerInit::read(&init) {
+            Ok((peer, Some(cookie))) => (peer, Bytes::copy_from_slice(cookie)),
+            Ok((_, None)) => return self.violate(now, "INIT-ACK without a state cookie"),
+            Err(_) => return self.violate(now, "INIT-ACK with invalid parameters"),
+        };
+        if self.state.on_init_ack().is_err() {
+            return;
+        }
+        self.identity = Identity {
+            peer_tag: peer.tag,
+            ..self.identity
+        };
+        self.learn_peer(&peer, tuple);
+        if let Some(path) = self.paths.iter_mut().next() {
+            path.tuple = tuple;
+            path.last_received = Some(now);
+            // The answer proves that the peer receives there.
+            path.state = PathState::Active;
+        }
+        if let Some(setup) = &mut self.setup {
+            setup.cookie = Some(cookie);
+            setup.attempts = 0;
+            setup.deadline = None;
+            setup.due = true;
+        }
+    }
+
+    pub(super) fn learn_peer(&mut self, peer: &PeerInit, tuple: FourTuple) {
+        self.peer.asconf = peer.asconf;
+        self.peer.outbound_streams = peer.outbound_streams.min(self.config.inbound_streams);
+        self.peer.inbound_streams = peer.inbound_streams.min(self.config.outbound_streams);
+        self.sender.peer_window = u64::from(peer.a_rwnd);
+        self.receiver.tsns = TsnMap::new(peer.initial_tsn);
+        let named = peer
+            .addresses
+            .iter()
+            .map(|ip| SocketAddr::new(*ip, tuple.remote.port()));
+        for address in std::iter::once(tuple.remote).chain(named) {
+            if !self.peer.addresses.contains(&address) {
+                self.peer.addresses.push(address);
+            }
+        }
+    }
+
+    pub(super) fn handle_cookie_ack(&mut self, now: Instant) {
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-5.2.5
+        //# At any state other than COOKIE-ECHOED, an endpoint SHOULD silently discard a received COOKIE ACK chunk
+        if self.state.on_cookie_ack().is_err() {
+            return;
+        }
+        self.setup = None;
+        let first = self.paths.iter().next().map(|p| p.id);
+        if let Some(id) = first {
+            self.confirm_first_path(now, id);
+        }
+        self.events.push_back(Event::Connected);
+        self.add_missing_paths(now);
+    }
+}

@@ -1,0 +1,251 @@
+//! The end of an association: SHUTDOWN (RFC 9260, section 9.2) and ABORT (section 9.1).
+
+use bytes::Bytes;
+use manyway_wire::{Abort, Cause, CauseList, Shutdown};
+
+use super::outbox::Control;
+use super::{AssocState, Association};
+use crate::error::CloseReason;
+use crate::event::Event;
+use crate::path::PathId;
+use crate::time::Instant;
+
+/// The end under way.
+#[derive(Debug, Default)]
+pub(super) struct Teardown {
+    /// T2-shutdown.
+    pub(super) deadline: Option<Instant>,
+    attempts: u32,
+    /// No repetition goes on after this (T5-shutdown-guard).
+    guard: Option<Instant>,
+}
+
+impl Association {
+    /// Ends the association once all messages are acknowledged. The peer may still send until it
+    /// learns of it.
+    pub fn shutdown(&mut self, now: Instant) {
+        match self.state {
+            AssocState::CookieWait | AssocState::CookieEchoed => self.abort(now, Bytes::new()),
+            _ => {
+                let _ = self.state.on_shutdown_requested();
+                self.advance_shutdown(now);
+            }
+        }
+    }
+
+    /// Ends the association at once; the peer is told `reason`, and messages on their way are lost.
+    pub fn abort(&mut self, now: Instant, reason: Bytes) {
+        if self.is_closed() {
+            return;
+        }
+        let mut causes = CauseList::new();
+        causes.push(&Cause::UserInitiatedAbort(&reason[..reason.len().min(512)]));
+        self.send_abort(causes);
+        tracing::debug!(?now, "aborted");
+        self.close(CloseReason::LocalAbort);
+    }
+
+    /// The peer broke the rules: ABORT with a protocol violation.
+    pub(super) fn violate(&mut self, now: Instant, what: &'static str) {
+        self.abort_with(
+            now,
+            |causes| causes.push(&Cause::ProtocolViolation(what.as_bytes())),
+            what,
+        );
+    }
+
+    pub(super) fn abort_with(
+        &mut self,
+        now: Instant,
+        fill: impl FnOnce(&mut CauseList),
+        what: &'static str,
+    ) {
+        let mut causes = CauseList::new();
+        fill(&mut causes);
+        tracing::debug!(?now, what, "aborting");
+        self.send_abort(causes);
+        self.close(CloseReason::ProtocolViolation(what));
+    }
+
+    fn send_abort(&mut self, causes: CauseList) {
+        // Before INIT-ACK there is nobody who would understand it.
+        if self.state == AssocState::CookieWait {
+            return;
+        }
+        if let Some(path) = self.paths.best() {
+            self.outbox.replace_all(path, Control::Abort(causes));
+        }
+    }
+
+    /// Over: no timer runs any more, what waits to be sent is only the last control chunk.
+    pub(crate) fn close(&mut self, reason: CloseReason) {
+        if self.is_closed() {
+            return;
+        }
+        self.state = AssocState::Closed;
+        self.setup = None;
+        self.teardown = Teardown::default();
+        let final_word = |c: &Control| matches!(c, Control::Abort(_) | Control::ShutdownComplete);
+        if !self.outbox.contains(final_word) {
+            self.outbox = Default::default();
+        }
+        self.events.push_back(Event::Closed { reason });
+    }
+
+    /// Goes on with the end as far as the acknowledgements allow.
+    pub(super) fn advance_shutdown(&mut self, now: Instant) {
+        if !self.sender.is_drained() {
+            return;
+        }
+        if self.state.on_drained_after_request().is_ok() {
+            self.start_teardown(now);
+        } else if self.state.on_drained_after_shutdown().is_ok() {
+            self.start_teardown(now);
+        }
+    }
+
+    fn start_teardown(&mut self, now: Instant) {
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-9.2
+        //# An endpoint SHOULD limit the number of retransmissions of the SHUTDOWN chunk to the protocol parameter 'Association.Max.Retrans'
+        self.teardown.guard = Some(now + self.config.peer_timeout);
+        self.teardown.attempts = 0;
+        self.send_teardown(now);
+    }
+
+    fn send_teardown(&mut self, now: Instant) {
+        let Some(id) = self.paths.best() else { return };
+        let chunk = match self.state {
+            AssocState::ShutdownSent => Control::Shutdown(self.receiver.tsns.cumulative()),
+            AssocState::ShutdownAckSent => Control::ShutdownAck,
+            _ => return,
+        };
+        let rto = self
+            .paths
+            .get(id)
+            .map_or(self.config.rto_initial, |p| p.rtt.rto());
+        let rto = rto * (1 << self.teardown.attempts.min(6));
+        self.teardown.deadline = Some(now + rto.min(self.config.rto_max));
+        self.outbox.push(id, chunk);
+    }
+
+    /// T2-shutdown: the peer did not answer.
+    pub(super) fn on_teardown_timeout(&mut self, now: Instant) {
+        if self.teardown.deadline.is_none_or(|at| at > now) {
+            return;
+        }
+        self.teardown.deadline = None;
+        self.teardown.attempts += 1;
+        let worn_out = self.teardown.attempts > self.config.association_max_retransmits;
+        if worn_out || self.teardown.guard.is_some_and(|at| at <= now) {
+            self.close(CloseReason::PeerUnreachable);
+            return;
+        }
+        if let Some(id) = self.paths.best() {
+            self.on_path_error(now, id);
+        }
+        self.send_teardown(now);
+    }
+
+    pub(super) fn handle_shutdown(&mut self, now: Instant, path: PathId, chunk: Shutdown) {
+        let arrived = chunk.cumulative_tsn_ack;
+        if self.state.is_open()
+            && self
+                .acknowledge(now, path, arrived, std::iter::empty())
+                .is_err()
+        {
+            return self.violate(now, "SHUTDOWN acknowledged a TSN that was never sent");
+        }
+        if self.state.on_shutdown().is_ok() {
+            self.events.push_back(Event::PeerShutdown);
+        } else if self.state.on_shutdowns_crossed().is_ok() {
+            self.start_teardown(now);
+        }
+    }
+
+    /// Data in SHUTDOWN-SENT: repeat the SHUTDOWN, with the new acknowledgement.
+    pub(super) fn answer_data_while_shutting_down(&mut self) {
+        if self.state != AssocState::ShutdownSent {
+            return;
+        }
+        let waiting = self.outbox.contains(|c| matches!(c, Control::Shutdown(_)));
+        if let Some(id) = self.paths.best()
+            && !waiting
+        {
+            self.outbox
+                .push(id, Control::Shutdown(self.receiver.tsns.cumulative()));
+        }
+        self.receiver.sack.make_due();
+    }
+
+    pub(super) fn handle_shutdown_ack(&mut self, path: PathId) {
+        if matches!(
+            self.state,
+            AssocState::ShutdownSent | AssocState::ShutdownAckSent
+        ) {
+            self.outbox.replace_all(path, Control::ShutdownComplete);
+            self.close(CloseReason::Graceful);
+        }
+    }
+
+    pub(super) fn handle_shutdown_complete(&mut self) {
+        if self.state == AssocState::ShutdownAckSent {
+            self.close(CloseReason::Graceful);
+        }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-9.1
+    //# The endpoint receiving the ABORT chunk MUST apply the Verification Tag checks described in Section 8.5.1; after checking, the receiving endpoint MUST remove the association from its record
+    pub(super) fn handle_abort(&mut self, abort: &Abort<'_>) {
+        let mut text = Vec::new();
+        let mut user = None;
+        for cause in abort.causes.iter().flatten().take(8) {
+            text.push(cause.to_string());
+            if let Cause::UserInitiatedAbort(reason) = cause {
+                user = Some(Bytes::copy_from_slice(reason));
+            }
+        }
+        let setting_up = matches!(
+            self.state,
+            AssocState::CookieWait | AssocState::CookieEchoed
+        );
+        self.outbox = Default::default();
+        self.close(match setting_up && user.is_none() {
+            true => CloseReason::Refused,
+            false => CloseReason::PeerAbort {
+                causes: text.join("; "),
+                user,
+            },
+        });
+    }
+
+    /// The peer has no association any more and returned our own tag.
+    pub(crate) fn handle_reflected_abort(&mut self, abort: &Abort<'_>) {
+        self.handle_abort(abort);
+    }
+
+    /// The peer has finished and forgotten already.
+    pub(crate) fn handle_reflected_shutdown_complete(&mut self) {
+        self.handle_shutdown_complete();
+    }
+
+    /// The peer restarted: its new association takes the place of this one.
+    pub(crate) fn on_restarted(&mut self) {
+        self.outbox = Default::default();
+        self.close(CloseReason::Restarted);
+    }
+
+    /// A stale cookie: begin again with INIT.
+    pub(super) fn restart_handshake(&mut self) {
+        if self.state != AssocState::CookieEchoed {
+            return;
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-5.2.6
+        //# Send a new INIT chunk to the endpoint to generate a new State Cookie and reattempt the setup procedure
+        self.state = AssocState::CookieWait;
+        self.identity.peer_tag = manyway_wire::VerificationTag(0);
+        if let Some(setup) = &mut self.setup {
+            setup.cookie = None;
+            setup.due = true;
+        }
+    }
+}

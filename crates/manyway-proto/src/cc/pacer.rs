@@ -1,0 +1,82 @@
+//! Spreads a window over its round trip.
+
+use std::time::Duration;
+
+use crate::time::Instant;
+
+/// Bursts up to this many packets are never delayed.
+const BURST_PACKETS: u64 = 16;
+/// Bursts up to this much time at the current rate are never delayed: timers are no finer.
+const BURST_TIME: Duration = Duration::from_millis(2);
+
+/// A token bucket whose rate follows window and round-trip time.
+#[derive(Clone, Debug)]
+pub(crate) struct Pacer {
+    tokens: u64,
+    updated: Instant,
+}
+
+impl Pacer {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            tokens: u64::MAX,
+            updated: now,
+        }
+    }
+
+    /// When a packet may leave: `None` for at once. `window` in bytes.
+    pub(crate) fn delay_until(
+        &mut self,
+        now: Instant,
+        srtt: Option<Duration>,
+        window: u64,
+        slow_start: bool,
+        packet_size: u64,
+    ) -> Option<Instant> {
+        let srtt = srtt.filter(|rtt| !rtt.is_zero())?;
+        let factor = if slow_start { 2.0 } else { 1.25 };
+        let rate = (window as f64 * factor / srtt.as_secs_f64()).max(1.0);
+        let capacity = (rate * BURST_TIME.as_secs_f64()).max((BURST_PACKETS * packet_size) as f64);
+        let earned = (now - self.updated).as_secs_f64() * rate;
+        self.tokens = (self.tokens as f64 + earned).min(capacity) as u64;
+        self.updated = now;
+        if self.tokens >= packet_size {
+            return None;
+        }
+        // Wait for half a bucket, so that packets leave in batches rather than one per timer.
+        let missing = (capacity / 2.0 - self.tokens as f64).max(packet_size as f64);
+        Some(now + Duration::from_secs_f64(missing / rate))
+    }
+
+    pub(crate) fn on_sent(&mut self, bytes: u64) {
+        self.tokens = self.tokens.saturating_sub(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_spread_over_the_round_trip() {
+        let mut pacer = Pacer::new(Instant::ZERO);
+        let rtt = Some(Duration::from_millis(100));
+        let (window, mut now, mut sent) = (1_000_000, Instant::ZERO, 0u64);
+        while now < Instant::from_nanos(100_000_000) {
+            match pacer.delay_until(now, rtt, window, false, 1000) {
+                None => {
+                    pacer.on_sent(1000);
+                    sent += 1000;
+                }
+                Some(at) => now = at,
+            }
+        }
+        assert!((1_150_000..1_350_000).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn nothing_is_delayed_before_the_first_round_trip_sample() {
+        let mut pacer = Pacer::new(Instant::ZERO);
+        assert_eq!(pacer.delay_until(Instant::ZERO, None, 1, false, 1000), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! The congestion control of RFC 9260, section 7.2.
+
+use crate::cc::{Acked, Controller, MIN_WINDOW_PACKETS, initial_window};
+use crate::time::Instant;
+
+/// Slow start and additive increase, multiplicative decrease (RFC 9260, section 7.2).
+#[derive(Clone, Debug)]
+pub struct Reno {
+    packet_size: u64,
+    window: u64,
+    threshold: u64,
+    partial_bytes_acked: u64,
+}
+
+impl Reno {
+    /// A controller for packets of `packet_size` bytes.
+    pub fn new(packet_size: u64) -> Self {
+        Self {
+            packet_size,
+            window: initial_window(packet_size),
+            threshold: u64::MAX,
+            partial_bytes_acked: 0,
+        }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.3
+    //# When a packet loss is detected via SACK chunks, an endpoint SHOULD do ssthresh = max(cwnd / 2, 4 * PMDCS)
+    fn halve(&mut self) {
+        self.threshold = (self.window / 2).max(MIN_WINDOW_PACKETS * self.packet_size);
+        self.partial_bytes_acked = 0;
+    }
+}
+
+impl Controller for Reno {
+    fn on_ack(&mut self, _now: Instant, acked: Acked) {
+        if !acked.window_limited {
+            return;
+        }
+        if self.in_slow_start() {
+            self.window += acked.bytes;
+        } else {
+            //= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.2
+            //# When cwnd is greater than ssthresh, cwnd SHOULD be incremented by the PMDCS per RTT if the sender has cwnd or more bytes of data outstanding
+            self.partial_bytes_acked += acked.bytes;
+            if self.partial_bytes_acked >= self.window {
+                self.partial_bytes_acked -= self.window;
+                self.window += self.packet_size;
+            }
+        }
+    }
+
+    fn on_congestion(&mut self, _now: Instant) {
+        self.halve();
+        self.window = self.threshold;
+    }
+
+    fn on_timeout(&mut self, _now: Instant) {
+        self.halve();
+        self.window = self.packet_size;
+    }
+
+    fn window(&self) -> u64 {
+        self.window
+    }
+
+    fn in_slow_start(&self) -> bool {
+        self.window < self.threshold
+    }
+
+    fn set_packet_size(&mut self, bytes: u64) {
+        self.packet_size = bytes;
+        self.window = self.window.max(bytes);
+    }
+
+    fn name(&self) -> &'static str {
+        "reno"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn acked(bytes: u64) -> Acked {
+        Acked {
+            bytes,
+            srtt: Duration::from_millis(20),
+            window_limited: true,
+        }
+    }
+
+    #[test]
+    fn slow_start_doubles_per_round_trip_and_loss_halves() {
+        let mut reno = Reno::new(1000);
+        reno.on_ack(Instant::ZERO, acked(10_000));
+        assert_eq!(reno.window(), 20_000);
+        reno.on_congestion(Instant::ZERO);
+        assert_eq!(reno.window(), 10_000);
+        reno.on_ack(Instant::ZERO, acked(10_000));
+        assert_eq!(
+            reno.window(),
+            11_000,
+            "one packet per round trip after slow start"
+        );
+    }
+
+    #[test]
+    fn timeout_falls_to_one_packet() {
+        let mut reno = Reno::new(1000);
+        reno.on_timeout(Instant::ZERO);
+        assert_eq!(reno.window(), 1000);
+        assert!(reno.in_slow_start());
+    }
+
+    #[test]
+    fn an_unused_window_does_not_grow() {
+        let mut reno = Reno::new(1000);
+        reno.on_ack(
+            Instant::ZERO,
+            Acked {
+                window_limited: false,
+                ..acked(5000)
+            },
+        );
+        assert_eq!(reno.window(), 10_000);
+    }
+}

@@ -1,0 +1,119 @@
+//! Options of an endpoint, each with the reason for its default.
+
+use std::time::Duration;
+
+use crate::cc::ControllerKind;
+
+/// Options that hold for a whole endpoint.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EndpointConfig {
+    /// Options of every association of this endpoint.
+    pub transport: TransportConfig,
+    /// How long a state cookie may be presented after it was issued. Default 60 s, RFC 9260's
+    /// `Valid.Cookie.Life`.
+    pub cookie_lifetime: Duration,
+    /// Associations held at once; further handshakes are refused. Default 200,000.
+    pub max_associations: usize,
+    /// Answers to out-of-the-blue packets per second, so that forged floods are not reflected.
+    /// Default 200.
+    pub max_stray_answers_per_second: u32,
+}
+
+impl Default for EndpointConfig {
+    fn default() -> Self {
+        Self {
+            transport: TransportConfig::default(),
+            cookie_lifetime: Duration::from_secs(60),
+            max_associations: 200_000,
+            max_stray_answers_per_second: 200,
+        }
+    }
+}
+
+/// Options of one association. Sizes are bytes of user data unless said otherwise.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TransportConfig {
+    /// Retransmission timeout before the first round-trip sample of a path. Default 1 s
+    /// (RFC 9260 `RTO.Initial`).
+    pub rto_initial: Duration,
+    /// Least retransmission timeout. Default 100 ms: below RFC 9260's 1 s because data that ask
+    /// for it are acknowledged at once and the delayed acknowledgement is 20 ms.
+    pub rto_min: Duration,
+    /// Largest retransmission timeout. Default 60 s (`RTO.Max`).
+    pub rto_max: Duration,
+    /// First timeout of INIT and COOKIE-ECHO. Default 200 ms; it doubles at each repetition.
+    pub handshake_timeout: Duration,
+    /// Repetitions of INIT or COOKIE-ECHO before set-up fails. Default 8 (`Max.Init.Retransmits`).
+    pub max_handshake_retransmits: u32,
+    /// Consecutive timeouts after which a path is failed. Default 5 (`Path.Max.Retrans`).
+    pub path_max_retransmits: u32,
+    /// Consecutive timeouts, over all paths, that the association survives in any case. Default 10
+    /// (`Association.Max.Retrans`).
+    pub association_max_retransmits: u32,
+    /// How long the peer may be silent on all paths, while it owes answers, before the association
+    /// ends. Default 60 s: timeouts are ten times shorter than RFC 9260's, so their number alone
+    /// would give up after seconds.
+    pub peer_timeout: Duration,
+    /// Longest delay of an acknowledgement. Default 20 ms.
+    pub sack_delay: Duration,
+    /// Packets with DATA that are answered by one SACK. Default 2.
+    pub sack_frequency: u32,
+    /// Time between heartbeats on an idle path; keeps NAT mappings open. Default 15 s.
+    pub heartbeat_interval: Duration,
+    /// Longest time between probes of a path that does not answer. Default 1 s, so that a path is
+    /// used again soon after it returns.
+    pub probe_interval_max: Duration,
+    /// Bytes accepted from the application and not yet acknowledged. Default 4 MiB.
+    pub send_buffer: usize,
+    /// Bytes received and not yet read by the application; the advertised window. Default 4 MiB.
+    pub receive_buffer: usize,
+    /// Largest message, sent or received. Default 1 MiB.
+    pub max_message_size: usize,
+    /// Outgoing streams asked for. Default 16.
+    pub outbound_streams: u16,
+    /// Incoming streams allowed. Default 2,048.
+    pub inbound_streams: u16,
+    /// Paths held at once, of which candidates that strangers may cause are a part. Default 16.
+    pub max_paths: usize,
+    /// Packet size every path is trusted to carry, in bytes of UDP payload. Default 1,232: IPv6's
+    /// minimum MTU less its headers.
+    pub base_packet_size: usize,
+    /// Largest packet size that is probed for, in bytes of UDP payload. Default 1,472: Ethernet
+    /// less the IPv4 and UDP headers.
+    pub max_packet_size: usize,
+    /// Congestion control of new paths. Default CUBIC.
+    pub controller: ControllerKind,
+    /// Gap blocks per SACK. Default 256.
+    pub max_gap_blocks: usize,
+}
+
+impl Default for TransportConfig {
+    fn default() -> Self {
+        Self {
+            rto_initial: Duration::from_secs(1),
+            rto_min: Duration::from_millis(100),
+            rto_max: Duration::from_secs(60),
+            handshake_timeout: Duration::from_millis(200),
+            max_handshake_retransmits: 8,
+            path_max_retransmits: 5,
+            association_max_retransmits: 10,
+            peer_timeout: Duration::from_secs(60),
+            sack_delay: Duration::from_millis(20),
+            sack_frequency: 2,
+            heartbeat_interval: Duration::from_secs(15),
+            probe_interval_max: Duration::from_secs(1),
+            send_buffer: 4 << 20,
+            receive_buffer: 4 << 20,
+            max_message_size: 1 << 20,
+            outbound_streams: 16,
+            inbound_streams: 2048,
+            max_paths: 16,
+            base_packet_size: 1232,
+            max_packet_size: 1472,
+            controller: ControllerKind::Cubic,
+            max_gap_blocks: 256,
+        }
+    }
+}

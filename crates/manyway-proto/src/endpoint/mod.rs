@@ -1,0 +1,405 @@
+//! The endpoint: which association a packet belongs to, and the stateless half of the handshake.
+//!
+//! Look-ups go by the verification tag of this side, never by scanning.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use manyway_wire::{Port, VerificationTag};
+use rand::rngs::StdRng;
+use rand::{Rng, RngExt, SeedableRng};
+
+use crate::assoc::{AssocId, Association, Identity, NewAssociation};
+use crate::config::{EndpointConfig, TransportConfig};
+use crate::error::{ConnectError, ListenError};
+use crate::event::Event;
+use crate::path::{FourTuple, PathId};
+use crate::time::Instant;
+
+mod cookie;
+mod input;
+mod output;
+mod stray;
+
+use cookie::CookieJar;
+use stray::StrayAnswers;
+
+/// What [`Endpoint::connect`] needs to know.
+#[derive(Clone, Debug)]
+pub struct Connect {
+    /// Local UDP addresses to use, the first one first. Paths from the others are added when the
+    /// association is established.
+    pub locals: Vec<SocketAddr>,
+    /// UDP addresses of the peer.
+    pub remotes: Vec<SocketAddr>,
+    /// The SCTP port that the peer listens on.
+    pub port: Port,
+}
+
+/// A batch of datagrams to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Transmit {
+    /// From and to where.
+    pub path: FourTuple,
+    /// Bytes in the buffer.
+    pub size: usize,
+    /// The size of each datagram but the last, which may be shorter, if there are several.
+    pub segment_size: Option<usize>,
+    /// Whose packets they are; `None` for the endpoint's own answers.
+    pub assoc: Option<AssocId>,
+    /// On which of its paths.
+    pub path_id: Option<PathId>,
+}
+
+/// Counters of an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndpointStats {
+    /// Datagrams that are no SCTP packets or have a wrong checksum.
+    pub malformed_packets: u64,
+    /// Packets whose verification tag belongs to no association.
+    pub stray_packets: u64,
+    /// Stray packets that were not answered because there were too many.
+    pub stray_unanswered: u64,
+    /// INITs answered.
+    pub inits_answered: u64,
+    /// COOKIE-ECHOs refused: forged, stale or used before.
+    pub cookies_refused: u64,
+    /// Associations opened by peers.
+    pub associations_accepted: u64,
+    /// Handshakes refused because of [`EndpointConfig::max_associations`].
+    pub associations_refused: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    assoc: Association,
+    /// In the ready queue.
+    ready: bool,
+    /// In the timer index at this time.
+    armed: Option<Instant>,
+    /// No longer found by its tag.
+    unlinked: bool,
+}
+
+/// All associations of a set of UDP ports. See the crate's documentation for how to drive it.
+#[derive(Debug)]
+pub struct Endpoint {
+    config: EndpointConfig,
+    transport: Arc<TransportConfig>,
+    listening: HashSet<Port>,
+    slots: HashMap<AssocId, Slot>,
+    by_tag: HashMap<VerificationTag, AssocId>,
+    by_peer: HashMap<PeerKey, AssocId>,
+    ready: VecDeque<AssocId>,
+    /// Associations that may have events.
+    noisy: VecDeque<AssocId>,
+    timers: BTreeSet<(Instant, AssocId)>,
+    cookies: CookieJar,
+    stray: StrayAnswers,
+    stats: EndpointStats,
+    locals: Vec<SocketAddr>,
+    next_id: u64,
+    next_port: u16,
+    now: Instant,
+    rng: StdRng,
+}
+
+/// Finds an association by where its handshake came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct PeerKey {
+    remote: SocketAddr,
+    local_port: Port,
+    peer_port: Port,
+}
+
+/// First of the SCTP ports that initiators use.
+const EPHEMERAL_PORTS: u16 = 49_152;
+
+impl Endpoint {
+    /// An endpoint whose randomness comes from `seed`. Outside of tests the seed must come from
+    /// the operating system: tags, cookies and challenges are only as secret as it is.
+    pub fn new(config: EndpointConfig, seed: [u8; 32]) -> Self {
+        let mut rng = StdRng::from_seed(seed);
+        let mut key = [0; 32];
+        rng.fill_bytes(&mut key);
+        Self {
+            transport: Arc::new(config.transport.clone()),
+            cookies: CookieJar::new(key, config.cookie_lifetime),
+            stray: StrayAnswers::new(config.max_stray_answers_per_second),
+            config,
+            listening: HashSet::new(),
+            slots: HashMap::new(),
+            by_tag: HashMap::new(),
+            by_peer: HashMap::new(),
+            ready: VecDeque::new(),
+            noisy: VecDeque::new(),
+            timers: BTreeSet::new(),
+            stats: EndpointStats::default(),
+            locals: Vec::new(),
+            next_id: 1,
+            next_port: EPHEMERAL_PORTS + rng.random_range(0..8192),
+            now: Instant::ZERO,
+            rng,
+        }
+    }
+
+    /// Accepts associations on an SCTP port.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::InUse`] if it listens already.
+    pub fn listen(&mut self, port: Port) -> Result<(), ListenError> {
+        if self.listening.insert(port) {
+            Ok(())
+        } else {
+            Err(ListenError::InUse(port.0))
+        }
+    }
+
+    /// Accepts no further associations on the port; those that are open go on.
+    pub fn unlisten(&mut self, port: Port) {
+        self.listening.remove(&port);
+    }
+
+    /// Begins to open an association; [`Event::Connected`] or [`Event::Closed`] follows.
+    ///
+    /// # Errors
+    ///
+    /// See [`ConnectError`].
+    pub fn connect(&mut self, now: Instant, request: Connect) -> Result<AssocId, ConnectError> {
+        self.advance(now);
+        if self.slots.len() >= self.config.max_associations {
+            return Err(ConnectError::TooManyAssociations);
+        }
+        let pairs: Vec<FourTuple> = request
+            .locals
+            .iter()
+            .flat_map(|&local| {
+                request
+                    .remotes
+                    .iter()
+                    .map(move |&remote| FourTuple { local, remote })
+            })
+            .filter(|pair| pair.local.is_ipv4() == pair.remote.is_ipv4())
+            .collect();
+        if pairs.is_empty() {
+            return Err(ConnectError::NoUsableAddress);
+        }
+        let local_port = self.ephemeral_port();
+        let identity = Identity {
+            local_port,
+            peer_port: request.port,
+            local_tag: self.fresh_tag(),
+            peer_tag: VerificationTag(0),
+        };
+        let initial_tsn = manyway_wire::Tsn(self.rng.next_u32());
+        let new = self.new_association(identity, request.locals, initial_tsn);
+        let id = new.id;
+        let assoc = Association::initiate(self.now, new, pairs);
+        self.insert(assoc, None);
+        Ok(id)
+    }
+
+    /// Tells the endpoint which local addresses exist; associations that it opened use new ones
+    /// and leave vanished ones.
+    pub fn set_local_addresses(&mut self, now: Instant, locals: &[SocketAddr]) {
+        self.advance(now);
+        self.locals = locals.to_vec();
+        let ids: Vec<AssocId> = self.slots.keys().copied().collect();
+        for id in ids {
+            if let Some(slot) = self.slots.get_mut(&id) {
+                slot.assoc.set_local_addresses(self.now, locals);
+            }
+            self.touch(id);
+        }
+    }
+
+    /// An association, to look at.
+    pub fn association(&self, id: AssocId) -> Option<&Association> {
+        self.slots.get(&id).map(|slot| &slot.assoc)
+    }
+
+    /// An association, to give it commands; it is polled afterwards.
+    pub fn association_mut(&mut self, now: Instant, id: AssocId) -> Option<&mut Association> {
+        self.advance(now);
+        self.touch(id);
+        self.slots.get_mut(&id).map(|slot| &mut slot.assoc)
+    }
+
+    /// The associations, in no order.
+    pub fn associations(&self) -> impl Iterator<Item = &Association> {
+        self.slots.values().map(|slot| &slot.assoc)
+    }
+
+    /// Forgets an association. After [`Event::Closed`] it is kept, so that what it received can
+    /// still be read, until this is called. An open one is dropped without a word to the peer.
+    pub fn release(&mut self, id: AssocId) {
+        self.unlink(id);
+        if let Some(slot) = self.slots.remove(&id)
+            && let Some(at) = slot.armed
+        {
+            self.timers.remove(&(at, id));
+        }
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> EndpointStats {
+        self.stats
+    }
+
+    /// The next event of any association.
+    pub fn poll_event(&mut self) -> Option<(AssocId, Event)> {
+        while let Some(&id) = self.noisy.front() {
+            let event = self
+                .slots
+                .get_mut(&id)
+                .and_then(|slot| slot.assoc.poll_event());
+            match event {
+                Some(event) => return Some((id, event)),
+                None => self.noisy.pop_front(),
+            };
+        }
+        None
+    }
+
+    /// When [`Endpoint::handle_timeout`] wants to be called next.
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Handles all deadlines up to `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+        while let Some(&(at, id)) = self.timers.first() {
+            if at > self.now {
+                break;
+            }
+            self.timers.pop_first();
+            if let Some(slot) = self.slots.get_mut(&id) {
+                slot.armed = None;
+                slot.assoc.handle_timeout(self.now);
+            }
+            self.touch(id);
+        }
+    }
+
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    /// The association may have something to send or to tell.
+    fn touch(&mut self, id: AssocId) {
+        if let Some(slot) = self.slots.get_mut(&id) {
+            if !slot.ready {
+                slot.ready = true;
+                self.ready.push_back(id);
+            }
+            if self.noisy.back() != Some(&id) {
+                self.noisy.push_back(id);
+            }
+        }
+    }
+
+    /// Brings the timer index up to date for one association.
+    fn rearm(&mut self, id: AssocId) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        let wanted = slot.assoc.next_deadline();
+        if wanted == slot.armed {
+            return;
+        }
+        if let Some(at) = slot.armed {
+            self.timers.remove(&(at, id));
+        }
+        if let Some(at) = wanted {
+            self.timers.insert((at, id));
+        }
+        slot.armed = wanted;
+    }
+
+    fn insert(&mut self, assoc: Association, remote: Option<SocketAddr>) {
+        let (id, identity) = (assoc.id(), assoc.identity());
+        self.by_tag.insert(identity.local_tag, id);
+        if let Some(remote) = remote {
+            let Identity {
+                local_port,
+                peer_port,
+                ..
+            } = identity;
+            self.by_peer.insert(
+                PeerKey {
+                    remote,
+                    local_port,
+                    peer_port,
+                },
+                id,
+            );
+        }
+        let slot = Slot {
+            assoc,
+            ready: false,
+            armed: None,
+            unlinked: false,
+        };
+        self.slots.insert(id, slot);
+        self.touch(id);
+    }
+
+    /// A closed association is found no more, so that its tag and address may be used anew.
+    fn unlink(&mut self, id: AssocId) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        if std::mem::replace(&mut slot.unlinked, true) {
+            return;
+        }
+        self.by_tag.remove(&slot.assoc.identity().local_tag);
+        self.by_peer.retain(|_, other| *other != id);
+    }
+
+    fn new_association(
+        &mut self,
+        identity: Identity,
+        locals: Vec<SocketAddr>,
+        local_initial_tsn: manyway_wire::Tsn,
+    ) -> NewAssociation {
+        let id = AssocId(self.next_id);
+        self.next_id += 1;
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let config = Arc::clone(&self.transport);
+        NewAssociation {
+            id,
+            config,
+            identity,
+            locals,
+            local_initial_tsn,
+            seed,
+        }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-5.3.1
+    //# Initiate Tag values SHOULD be selected from the range of 1 to 2^32 - 1 ... using a random number
+    fn fresh_tag(&mut self) -> VerificationTag {
+        loop {
+            let tag = VerificationTag(self.rng.next_u32());
+            if tag.0 != 0 && !self.by_tag.contains_key(&tag) {
+                return tag;
+            }
+        }
+    }
+
+    fn ephemeral_port(&mut self) -> Port {
+        let port = self.next_port;
+        self.next_port = if port == u16::MAX {
+            EPHEMERAL_PORTS
+        } else {
+            port + 1
+        };
+        Port(port)
+    }
+}

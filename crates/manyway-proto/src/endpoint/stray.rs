@@ -1,0 +1,53 @@
+//! Answers to packets that belong to no association, within a budget.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::path::FourTuple;
+use crate::time::Instant;
+
+/// Answers that wait to be sent; more are dropped.
+const MAX_WAITING: usize = 256;
+
+/// Packets of the endpoint itself: INIT-ACK, ABORT, SHUTDOWN-COMPLETE.
+#[derive(Debug)]
+pub(super) struct StrayAnswers {
+    waiting: VecDeque<(FourTuple, Vec<u8>)>,
+    per_second: u32,
+    window_start: Instant,
+    used: u32,
+}
+
+impl StrayAnswers {
+    pub(super) fn new(per_second: u32) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            per_second,
+            window_start: Instant::ZERO,
+            used: 0,
+        }
+    }
+
+    /// Whether an answer to a stray packet is within the budget.
+    pub(super) fn allow(&mut self, now: Instant) -> bool {
+        if now - self.window_start >= Duration::from_secs(1) {
+            self.window_start = now;
+            self.used = 0;
+        }
+        self.used += 1;
+        self.used <= self.per_second
+    }
+
+    /// Queues a packet to go back the way it came; false if it was dropped.
+    pub(super) fn push(&mut self, path: FourTuple, packet: Vec<u8>) -> bool {
+        let room = self.waiting.len() < MAX_WAITING;
+        if room {
+            self.waiting.push_back((path, packet));
+        }
+        room
+    }
+
+    pub(super) fn pop(&mut self) -> Option<(FourTuple, Vec<u8>)> {
+        self.waiting.pop_front()
+    }
+}

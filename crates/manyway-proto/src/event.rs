@@ -1,0 +1,66 @@
+//! What the engine tells the application.
+
+use bytes::Bytes;
+use manyway_wire::{Ppid, StreamId};
+
+use crate::error::CloseReason;
+use crate::path::PathId;
+
+/// A user message (RFC 9260, section 1.3: delivered whole, boundaries kept).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The stream it belongs to.
+    pub stream: StreamId,
+    /// Payload protocol identifier, opaque to the transport.
+    pub ppid: Ppid,
+    /// Delivered as soon as complete, without regard to the order of the stream.
+    pub unordered: bool,
+    /// The bytes, at least one.
+    pub payload: Bytes,
+}
+
+/// What happened to an association. Events of one association come in the order they happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A peer connected to a listening port; the association is established.
+    Incoming,
+    /// The association that this side asked for is established.
+    Connected,
+    /// Messages can be read.
+    Readable,
+    /// There is room in the send buffer after a [`crate::SendError::WouldBlock`].
+    Writable,
+    /// A path was confirmed, or carries data again.
+    PathUp {
+        /// Which.
+        path: PathId,
+    },
+    /// A path stopped answering; nothing is scheduled on it while another one works.
+    PathDown {
+        /// Which.
+        path: PathId,
+    },
+    /// The peer's address on a path changed (NAT rebinding or a move) and was verified.
+    PathMoved {
+        /// Which.
+        path: PathId,
+    },
+    /// A path was removed.
+    PathRemoved {
+        /// Which.
+        path: PathId,
+    },
+    /// Another path is the primary now, by this side's or the peer's wish.
+    PrimaryChanged {
+        /// The new primary.
+        path: PathId,
+    },
+    /// The peer will send no more messages (SHUTDOWN arrived).
+    PeerShutdown,
+    /// The association has ended; no more events follow.
+    Closed {
+        /// How.
+        reason: CloseReason,
+    },
+}

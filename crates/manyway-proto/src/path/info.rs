@@ -1,0 +1,85 @@
+//! What is shown of a path.
+
+use std::time::Duration;
+
+use crate::path::{FourTuple, Path, PathId, PathState, Wish};
+use crate::time::Instant;
+
+/// A snapshot of a path. Bytes are whole packets (UDP payload), times are as measured.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct PathInfo {
+    /// Its name within the association.
+    pub id: PathId,
+    /// Its addresses.
+    pub four_tuple: FourTuple,
+    /// Whether it works.
+    pub state: PathState,
+    /// Whether it is used first.
+    pub primary: bool,
+    /// What this end wants of it.
+    pub wish: Wish,
+    /// What the peer wants of it.
+    pub peer_wish: Wish,
+    /// Smoothed round-trip time; `None` before the first sample.
+    pub srtt: Option<Duration>,
+    /// Variation of the round-trip time.
+    pub rttvar: Duration,
+    /// Retransmission timeout, backed off.
+    pub rto: Duration,
+    /// Congestion window, bytes.
+    pub cwnd: u64,
+    /// Bytes of data in flight.
+    pub in_flight: u64,
+    /// Largest packet, bytes of UDP payload.
+    pub mtu: usize,
+    /// Bytes sent.
+    pub bytes_sent: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Packets sent.
+    pub packets_sent: u64,
+    /// Packets received.
+    pub packets_received: u64,
+    /// Bytes of user data that were sent again on this path.
+    pub retransmitted_bytes: u64,
+    /// Packets declared lost.
+    pub lost_packets: u64,
+    /// Retransmission timeouts.
+    pub timeouts: u64,
+    /// Timeouts in a row.
+    pub error_count: u32,
+    /// When a packet last arrived.
+    pub last_received: Option<Instant>,
+    /// Time from the last choice of this path as primary to the first packet sent on it.
+    pub switch_delay: Option<Duration>,
+}
+
+impl Path {
+    pub(crate) fn info(&self, primary: bool, switch_delay: Option<Duration>) -> PathInfo {
+        PathInfo {
+            id: self.id,
+            four_tuple: self.tuple,
+            state: self.state,
+            primary,
+            wish: self.wish,
+            peer_wish: self.peer_wish,
+            srtt: self.rtt.srtt(),
+            rttvar: self.rtt.variation(),
+            rto: self.rtt.rto(),
+            cwnd: self.controller.window(),
+            in_flight: self.in_flight,
+            mtu: self.size.current(),
+            bytes_sent: self.counters.bytes_sent,
+            bytes_received: self.counters.bytes_received,
+            packets_sent: self.counters.packets_sent,
+            packets_received: self.counters.packets_received,
+            retransmitted_bytes: self.counters.retransmitted_bytes,
+            lost_packets: self.counters.lost_packets,
+            timeouts: self.counters.timeouts,
+            error_count: self.error_count,
+            last_received: self.last_received,
+            switch_delay,
+        }
+    }
+}

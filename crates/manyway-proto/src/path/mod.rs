@@ -1,0 +1,228 @@
+//! Paths: one (local address and port, remote address and port) pair each.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::cc::{Controller, Pacer};
+use crate::cmt::cuc::PathAck;
+use crate::config::TransportConfig;
+use crate::seal::Protection;
+use crate::send::SentLog;
+use crate::time::{Instant, earlier};
+
+mod candidates;
+mod heartbeat;
+mod info;
+mod manager;
+mod pmtu;
+mod rtt;
+mod set;
+mod state;
+
+pub(crate) use candidates::CandidateLimit;
+pub(crate) use heartbeat::{HEARTBEAT_INFO_LEN, Heartbeats};
+pub use info::PathInfo;
+pub(crate) use manager::choose_pairs;
+pub(crate) use pmtu::PacketSize;
+pub(crate) use rtt::RttEstimator;
+pub(crate) use set::Paths;
+pub use state::PathState;
+
+/// Both ends of a path: UDP addresses and ports. The remote port is learned from the packets that
+/// arrive, never assumed (RFC 6951, section 5.4).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FourTuple {
+    /// This side.
+    pub local: SocketAddr,
+    /// The peer's side, as seen from here.
+    pub remote: SocketAddr,
+}
+
+impl fmt::Debug for FourTuple {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}>{}", self.local, self.remote)
+    }
+}
+
+/// Names a path within its association, for the association's whole life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PathId(u32);
+
+impl PathId {
+    /// The path with this number.
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The number, as shown to people.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for PathId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How a path shall be used, apart from whether it works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wish {
+    /// May carry data.
+    #[default]
+    Active,
+    /// Carries data only while no active path works.
+    Backup,
+}
+
+/// Counters of a path. Bytes are whole packets (UDP payload).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PathCounters {
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) packets_sent: u64,
+    pub(crate) packets_received: u64,
+    pub(crate) retransmitted_bytes: u64,
+    pub(crate) lost_packets: u64,
+    pub(crate) timeouts: u64,
+}
+
+/// The deadlines of a path.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PathTimers {
+    /// T3-rtx (RFC 9260, section 6.3): data in flight were not acknowledged.
+    pub(crate) t3: Option<Instant>,
+    /// Data that were overtaken count as lost then.
+    pub(crate) loss: Option<Instant>,
+    /// The next heartbeat is due, or the outstanding one is overdue.
+    pub(crate) heartbeat: Option<Instant>,
+    /// Data used to arrive here; if none has by then, the path is probed.
+    pub(crate) quiet: Option<Instant>,
+    /// The pacer lets the next packet go.
+    pub(crate) pace: Option<Instant>,
+}
+
+/// One path with all that is kept per path.
+#[derive(Debug)]
+pub(crate) struct Path {
+    pub(crate) id: PathId,
+    pub(crate) tuple: FourTuple,
+    pub(crate) state: PathState,
+    /// Set while the path is a candidate caused by a packet from an unknown address: the path
+    /// whose place it takes once verified.
+    pub(crate) replaces: Option<Option<PathId>>,
+    pub(crate) wish: Wish,
+    pub(crate) peer_wish: Wish,
+    pub(crate) rtt: RttEstimator,
+    pub(crate) size: PacketSize,
+    pub(crate) controller: Box<dyn Controller>,
+    pub(crate) pacer: Pacer,
+    pub(crate) sent: SentLog,
+    /// Bytes of DATA chunks in flight.
+    pub(crate) in_flight: u64,
+    /// Congestion reactions ignore losses of packets sent before this.
+    pub(crate) recovery_start: Option<Instant>,
+    /// Retransmissions that may leave although the window is full.
+    pub(crate) rescue_packets: u32,
+    pub(crate) error_count: u32,
+    pub(crate) heartbeats: Heartbeats,
+    pub(crate) timers: PathTimers,
+    /// A packet of the probed size shall be sent.
+    pub(crate) probe_due: bool,
+    pub(crate) created_at: Instant,
+    /// Scratch space while a SACK is taken in.
+    pub(crate) ack: PathAck,
+    pub(crate) protection: Protection,
+    pub(crate) counters: PathCounters,
+    pub(crate) last_received: Option<Instant>,
+    pub(crate) last_sent: Option<Instant>,
+}
+
+impl Path {
+    pub(crate) fn new(
+        id: PathId,
+        tuple: FourTuple,
+        config: &TransportConfig,
+        now: Instant,
+    ) -> Self {
+        let size = PacketSize::new(config, tuple.remote.is_ipv6());
+        Self {
+            id,
+            tuple,
+            state: PathState::Unconfirmed,
+            replaces: None,
+            wish: Wish::Active,
+            peer_wish: Wish::Active,
+            rtt: RttEstimator::new(config),
+            controller: config.controller.build(size.current() as u64),
+            size,
+            pacer: Pacer::new(now),
+            sent: SentLog::default(),
+            in_flight: 0,
+            recovery_start: None,
+            rescue_packets: 0,
+            error_count: 0,
+            heartbeats: Heartbeats::default(),
+            timers: PathTimers::default(),
+            probe_due: false,
+            created_at: now,
+            ack: PathAck::default(),
+            protection: Protection::default(),
+            counters: PathCounters::default(),
+            last_received: None,
+            last_sent: None,
+        }
+    }
+
+    /// Starts anew what was learned about the way, after the peer's address changed. Data in
+    /// flight must have been declared lost before.
+    pub(crate) fn move_to(&mut self, remote: SocketAddr, config: &TransportConfig, now: Instant) {
+        debug_assert_eq!(self.in_flight, 0, "data in flight were not given up");
+        self.tuple.remote = remote;
+        self.rtt = RttEstimator::new(config);
+        self.size = PacketSize::new(config, remote.is_ipv6());
+        self.controller = config.controller.build(self.size.current() as u64);
+        self.pacer = Pacer::new(now);
+        self.recovery_start = None;
+        self.rescue_packets = 0;
+        self.error_count = 0;
+        self.heartbeats = Heartbeats::default();
+        self.timers = PathTimers::default();
+    }
+
+    /// Whether both ends want data here.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wish == Wish::Active && self.peer_wish == Wish::Active
+    }
+
+    /// Whether the window has room for another packet.
+    pub(crate) fn has_room(&self) -> bool {
+        self.in_flight < self.controller.window()
+    }
+
+    /// Whether the window is what limits the sender, seen before an acknowledgement of data.
+    pub(crate) fn is_window_limited(&self) -> bool {
+        let window = self.controller.window();
+        let slack = 3 * self.size.current() as u64;
+        let enough = if self.controller.in_slow_start() {
+            window / 2
+        } else {
+            window - slack.min(window)
+        };
+        self.in_flight >= enough
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let t = &self.timers;
+        [t.t3, t.loss, t.heartbeat, t.quiet, t.pace]
+            .into_iter()
+            .fold(None, earlier)
+    }
+
+    /// How long a path that answers is believed to be alive without a sign from it.
+    pub(crate) fn patience(&self) -> Duration {
+        (self.rtt.rto() * 3 / 2).max(self.rtt.srtt().unwrap_or_default() * 3)
+    }
+}

@@ -1,0 +1,184 @@
+//! The TSNs that arrived.
+
+use manyway_wire::{GapBlock, Tsn};
+
+use crate::range_set::RangeSet;
+
+/// TSNs further ahead than this are not believed, however large the buffer.
+const MAX_AHEAD: u32 = 1 << 20;
+/// Duplicates reported per SACK.
+const MAX_DUPLICATES: usize = 16;
+
+/// What a TSN is to the receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// Not seen before; the index orders it among all TSNs without wrapping.
+    New { index: u64 },
+    /// Seen before.
+    Duplicate,
+    /// Absurdly far ahead.
+    OutOfRange,
+}
+
+/// Cumulative point, the ranges beyond it, and duplicates to report.
+#[derive(Debug)]
+pub(crate) struct TsnMap {
+    /// All indices below are received.
+    next: u64,
+    next_tsn: Tsn,
+    ahead: RangeSet,
+    duplicates: Vec<Tsn>,
+}
+
+impl TsnMap {
+    pub(crate) fn new(initial: Tsn) -> Self {
+        Self {
+            next: 0,
+            next_tsn: initial,
+            ahead: RangeSet::default(),
+            duplicates: Vec::new(),
+        }
+    }
+
+    /// The highest TSN with nothing missing before it.
+    pub(crate) fn cumulative(&self) -> Tsn {
+        self.next_tsn.sub(1)
+    }
+
+    pub(crate) fn is_contiguous(&self) -> bool {
+        self.ahead.is_empty()
+    }
+
+    /// Whether `tsn` is the first that is missing.
+    pub(crate) fn is_next(&self, tsn: Tsn) -> bool {
+        tsn == self.next_tsn
+    }
+
+    /// What `tsn` would be, without recording it. A duplicate is noted for the next SACK.
+    pub(crate) fn classify(&mut self, tsn: Tsn) -> Arrival {
+        if tsn.is_before(self.next_tsn) {
+            self.note_duplicate(tsn);
+            return Arrival::Duplicate;
+        }
+        let offset = tsn.distance_from(self.next_tsn);
+        if offset > MAX_AHEAD {
+            return Arrival::OutOfRange;
+        }
+        let index = self.next + u64::from(offset);
+        if self.ahead.contains(index) {
+            self.note_duplicate(tsn);
+            return Arrival::Duplicate;
+        }
+        Arrival::New { index }
+    }
+
+    fn note_duplicate(&mut self, tsn: Tsn) {
+        if self.duplicates.len() < MAX_DUPLICATES {
+            self.duplicates.push(tsn);
+        }
+    }
+
+    /// Records an index that [`TsnMap::classify`] called new.
+    pub(crate) fn record(&mut self, index: u64) {
+        if index != self.next {
+            self.ahead.insert(index);
+            return;
+        }
+        let end = self
+            .ahead
+            .take_front_at(index + 1)
+            .map_or(index + 1, |range| range.end);
+        // Advances are bounded by MAX_AHEAD + 1.
+        self.next_tsn = self.next_tsn.add((end - self.next) as u32);
+        self.next = end;
+    }
+
+    /// Gap blocks relative to the cumulative point, at most `limit`, those that fit in 16 bits.
+    pub(crate) fn gap_blocks(&self, limit: usize, out: &mut Vec<GapBlock>) {
+        // Offset 1 is the TSN right after the cumulative point.
+        let offset = |index: u64| u16::try_from(index - self.next + 1).ok();
+        let blocks = self.ahead.iter().map_while(|r| {
+            let start = offset(r.start)?;
+            Some(GapBlock {
+                start,
+                end: offset(r.end - 1).unwrap_or(u16::MAX),
+            })
+        });
+        out.extend(blocks.take(limit));
+    }
+
+    pub(crate) fn take_duplicates(&mut self, out: &mut Vec<Tsn>) {
+        out.append(&mut self.duplicates);
+    }
+
+    pub(crate) fn has_duplicates(&self) -> bool {
+        !self.duplicates.is_empty()
+    }
+
+    pub(crate) fn gap_count(&self) -> usize {
+        self.ahead.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receive(map: &mut TsnMap, tsn: u32) -> Arrival {
+        let arrival = map.classify(Tsn(tsn));
+        if let Arrival::New { index } = arrival {
+            map.record(index);
+        }
+        arrival
+    }
+
+    fn gaps(map: &TsnMap) -> Vec<(u16, u16)> {
+        let mut out = Vec::new();
+        map.gap_blocks(10, &mut out);
+        out.iter().map(|g| (g.start, g.end)).collect()
+    }
+
+    #[test]
+    fn gaps_are_reported_and_filled() {
+        let mut map = TsnMap::new(Tsn(10));
+        for tsn in [10, 12, 13, 15] {
+            receive(&mut map, tsn);
+        }
+        assert_eq!(map.cumulative(), Tsn(10));
+        assert_eq!(gaps(&map), [(2, 3), (5, 5)]);
+        receive(&mut map, 11);
+        assert_eq!(map.cumulative(), Tsn(13));
+        assert_eq!(gaps(&map), [(2, 2)]);
+        receive(&mut map, 14);
+        assert_eq!(map.cumulative(), Tsn(15));
+        assert!(map.is_contiguous());
+    }
+
+    #[test]
+    fn the_wrap_of_the_number_space_is_invisible() {
+        let mut map = TsnMap::new(Tsn(u32::MAX));
+        receive(&mut map, 0);
+        assert_eq!(gaps(&map), [(2, 2)]);
+        receive(&mut map, u32::MAX);
+        assert_eq!(map.cumulative(), Tsn(0));
+    }
+
+    #[test]
+    fn duplicates_are_noted_but_bounded() {
+        let mut map = TsnMap::new(Tsn(1));
+        receive(&mut map, 1);
+        for _ in 0..100 {
+            assert_eq!(receive(&mut map, 1), Arrival::Duplicate);
+        }
+        let mut out = Vec::new();
+        map.take_duplicates(&mut out);
+        assert_eq!(out.len(), MAX_DUPLICATES);
+        assert!(!map.has_duplicates());
+    }
+
+    #[test]
+    fn absurd_jumps_are_refused() {
+        let mut map = TsnMap::new(Tsn(1));
+        assert_eq!(receive(&mut map, 0x4000_0000), Arrival::OutOfRange);
+    }
+}

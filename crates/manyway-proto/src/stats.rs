@@ -1,0 +1,33 @@
+//! Counters of an association.
+
+/// Counters since the association began. Bytes are user data unless said otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AssocStats {
+    /// Messages accepted for sending.
+    pub messages_sent: u64,
+    /// Messages given to the application.
+    pub messages_received: u64,
+    /// Bytes given to the network for the first time.
+    pub bytes_sent: u64,
+    /// Bytes that the peer acknowledged.
+    pub bytes_acknowledged: u64,
+    /// Bytes received for the first time.
+    pub bytes_received: u64,
+    /// Bytes sent again.
+    pub retransmitted_bytes: u64,
+    /// DATA chunks that arrived more than once.
+    pub duplicate_chunks: u64,
+    /// DATA chunks dropped because the receive buffer was full.
+    pub receive_buffer_drops: u64,
+    /// Retransmission timeouts.
+    pub timeouts: u64,
+    /// SACKs sent.
+    pub sacks_sent: u64,
+    /// SACKs received.
+    pub sacks_received: u64,
+    /// Packets dropped: malformed chunk, wrong tag for its chunk, or not allowed in the state.
+    pub dropped_packets: u64,
+    /// Changes of address of the peer that were refused because there were too many.
+    pub refused_candidates: u64,
+}

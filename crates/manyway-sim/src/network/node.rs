@@ -1,0 +1,64 @@
+//! What the network moves datagrams between.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use manyway_proto::{Endpoint, FourTuple, Transmit};
+
+use crate::Instant;
+
+/// A sans-IO protocol engine, with or without an application on top.
+///
+/// After each input the network calls [`Node::run_application`], then [`Node::poll_transmit`] until it returns `None`,
+/// then [`Node::poll_timeout`].
+pub trait Node {
+    /// A datagram has arrived at `path.local` from `path.remote`.
+    fn handle_datagram(&mut self, now: Instant, path: FourTuple, datagram: Bytes);
+
+    /// The next datagrams to be sent, in `buf`, which the callee clears first.
+    fn poll_transmit(
+        &mut self,
+        now: Instant,
+        max_datagrams: usize,
+        buf: &mut Vec<u8>,
+    ) -> Option<Transmit>;
+
+    /// When [`Node::handle_timeout`] wants to be called.
+    fn poll_timeout(&mut self) -> Option<Instant>;
+
+    /// The time of [`Node::poll_timeout`] has come.
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// The host's addresses have changed.
+    fn set_local_addresses(&mut self, now: Instant, locals: &[SocketAddr]);
+
+    /// Lets the application above the engine react.
+    fn run_application(&mut self, _now: Instant) {}
+}
+
+impl Node for Endpoint {
+    fn handle_datagram(&mut self, now: Instant, path: FourTuple, datagram: Bytes) {
+        self.handle_datagram(now, path, datagram);
+    }
+
+    fn poll_transmit(
+        &mut self,
+        now: Instant,
+        max_datagrams: usize,
+        buf: &mut Vec<u8>,
+    ) -> Option<Transmit> {
+        self.poll_transmit(now, max_datagrams, buf)
+    }
+
+    fn poll_timeout(&mut self) -> Option<Instant> {
+        self.poll_timeout()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.handle_timeout(now);
+    }
+
+    fn set_local_addresses(&mut self, now: Instant, locals: &[SocketAddr]) {
+        self.set_local_addresses(now, locals);
+    }
+}

@@ -1,0 +1,102 @@
+//! Writing packets into a buffer the caller keeps.
+
+use alloc::vec::Vec;
+
+use crate::bytes::{pad, padded};
+use crate::chunk::EncodeChunk;
+use crate::crc32c::packet_crc32c;
+use crate::packet::{COMMON_HEADER_LEN, CommonHeader};
+
+/// Writes one packet at the end of a buffer, which may already hold earlier packets.
+///
+/// Dropped without [`finish`](Self::finish), it removes what it wrote.
+#[derive(Debug)]
+pub struct PacketWriter<'b> {
+    buf: &'b mut Vec<u8>,
+    start: usize,
+    max_len: usize,
+    finished: bool,
+}
+
+impl<'b> PacketWriter<'b> {
+    /// Begins a packet of at most `max_len` bytes, common header included.
+    ///
+    /// A `max_len` below [`COMMON_HEADER_LEN`] leaves room for no chunk.
+    #[must_use]
+    pub fn new(buf: &'b mut Vec<u8>, header: &CommonHeader, max_len: usize) -> Self {
+        let start = buf.len();
+        buf.extend_from_slice(&header.source_port.0.to_be_bytes());
+        buf.extend_from_slice(&header.destination_port.0.to_be_bytes());
+        buf.extend_from_slice(&header.verification_tag.0.to_be_bytes());
+        buf.extend_from_slice(&[0; 4]);
+        Self {
+            buf,
+            start,
+            max_len: max_len.min(usize::from(u16::MAX)),
+            finished: false,
+        }
+    }
+
+    /// Bytes still free for one more chunk with its header. A chunk of this length fits with its
+    /// padding.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        // Every chunk ends on a word boundary, so a part of a word at the end is of no use.
+        (self.max_len & !3).saturating_sub(self.len())
+    }
+
+    /// Whether no chunk was written yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == COMMON_HEADER_LEN
+    }
+
+    /// Bytes of this packet so far, common header included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.buf.len() - self.start
+    }
+
+    /// Appends `chunk` and its padding; returns false, and writes nothing, if it does not fit.
+    #[must_use = "a chunk that does not fit is not sent"]
+    pub fn push<C: EncodeChunk + ?Sized>(&mut self, chunk: &C) -> bool {
+        let encoded_len = chunk.encoded_len();
+        if encoded_len > self.remaining() {
+            return false;
+        }
+        let before = self.buf.len();
+        self.buf.reserve(padded(encoded_len));
+        chunk.encode(self.buf);
+        debug_assert_eq!(
+            self.buf.len() - before,
+            encoded_len,
+            "encoded_len and encode differ"
+        );
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-3.2
+        //# If the length of the chunk is not a multiple of 4 bytes, the sender MUST pad the chunk with all zero bytes, and this padding is not included in the Chunk Length field.
+        pad(self.buf, before);
+        true
+    }
+
+    /// Completes the packet with its CRC32c, or with zero when `checksum` is false; returns its
+    /// length in bytes.
+    ///
+    /// A zero checksum is only for peers that accept it (RFC 9653), or under a seal.
+    pub fn finish(mut self, checksum: bool) -> usize {
+        self.finished = true;
+        let packet = &mut self.buf[self.start..];
+        if checksum {
+            let crc = packet_crc32c(packet);
+            packet[COMMON_HEADER_LEN - 4..COMMON_HEADER_LEN].copy_from_slice(&crc.to_le_bytes());
+        }
+        packet.len()
+    }
+}
+
+impl Drop for PacketWriter<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.buf.truncate(self.start);
+        }
+    }
+}

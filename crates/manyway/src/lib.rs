@@ -1,0 +1,1 @@
+//! Multihomed, message-oriented connections over every network path at once.
