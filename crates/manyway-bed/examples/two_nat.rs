@@ -1,5 +1,6 @@
 //! Runs one shell command on the client and, meanwhile, one on the server of the reference
 //! network: `two_nat CLIENT_COMMAND [SERVER_COMMAND] [MBIT1 MBIT2]`. Prints the paths' counters.
+#![expect(clippy::print_stdout, reason = "the counters are what it is for")]
 
 use std::process::Command;
 use std::time::Duration;

@@ -2,6 +2,8 @@
 //!
 //! Without the usual harness, because a user namespace can be entered by a single thread only.
 //! This program calls itself with the name of what the child has to do.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a test says what it skips")]
 
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;

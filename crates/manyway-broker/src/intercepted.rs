@@ -169,7 +169,7 @@ async fn carry(worker: &Worker, held: HeldConnect, opened: Opened, origin: FlowO
     tracing::info!(
         flow = flow.number,
         program = flow.origin.program,
-        destination = ?flow.origin.destination,
+        destination = flow.origin.destination.map(tracing::field::display),
         "a flow is open"
     );
     if let Err(error) = relay(

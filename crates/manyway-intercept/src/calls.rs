@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use crate::connect::{PendingConnect, Target};
 use crate::handler::ListenerInfo;
+use crate::memory;
 use crate::names::Entry;
 use crate::notify::{Call, Reply};
 use crate::program_fds::forget_failure;
-use crate::sockets::{self, Kind};
+use crate::sockets::{self, Kind, Phase};
 use crate::supervisor::Shared;
-use crate::memory;
 
 /// The longest address the kernel takes.
 const SOCKADDR_STORAGE: usize = 128;
@@ -53,8 +53,15 @@ fn family(bytes: &[u8]) -> Option<i32> {
 fn handle_connect(shared: &Arc<Shared>, call: &Call, reply: Reply) {
     let (bytes, socket) = match address_of(call).and_then(|bytes| {
         // Neither Unix sockets nor malformed addresses are worth a duplicate.
-        let inet = [Some(libc::AF_INET), Some(libc::AF_INET6), Some(libc::AF_UNSPEC)];
-        let socket = inet.contains(&family(&bytes)).then(|| socket_of(call)).transpose()?;
+        let inet = [
+            Some(libc::AF_INET),
+            Some(libc::AF_INET6),
+            Some(libc::AF_UNSPEC),
+        ];
+        let socket = inet
+            .contains(&family(&bytes))
+            .then(|| socket_of(call))
+            .transpose()?;
         Ok((bytes, socket))
     }) {
         Ok((bytes, Some(socket))) => (bytes, socket),
@@ -70,12 +77,26 @@ fn handle_connect(shared: &Arc<Shared>, call: &Call, reply: Reply) {
         Ok(cookie) if is_tcp => cookie,
         _ => return reply.carry_on(),
     };
-    let Some(reply) = again(shared, cookie, &bytes, socket.as_fd(), reply) else { return };
-    let destination = sockets::decode(&bytes).map(sockets::normalised).filter(|d| is_remote(*d));
+    let Some(reply) = again(shared, cookie, &bytes, socket.as_fd(), reply) else {
+        return;
+    };
+    // Connected, connecting, or failed without the program knowing yet: the kernel says which.
+    let is_fresh = sockets::phase(socket.as_fd()).is_ok_and(|phase| phase == Phase::Closed)
+        && !sockets::has_error(socket.as_fd());
+    if !is_fresh {
+        return reply.carry_on();
+    }
+    let destination = sockets::decode(&bytes)
+        .map(sockets::normalised)
+        .filter(|d| is_remote(*d));
     // The kernel alone knows what an IPv4 address on an IPv6 socket is worth.
     let fits = (family(&bytes) == Some(libc::AF_INET6)) == sockets::is_ipv6(socket.as_fd());
-    let (Some(destination), true) = (destination, fits) else { return reply.carry_on() };
-    let Ok(nonblocking) = sockets::is_nonblocking(socket.as_fd()) else { return reply.carry_on() };
+    let (Some(destination), true) = (destination, fits) else {
+        return reply.carry_on();
+    };
+    let Ok(nonblocking) = sockets::is_nonblocking(socket.as_fd()) else {
+        return reply.carry_on();
+    };
     let target = Target {
         shared: Arc::clone(shared),
         destination,
@@ -85,7 +106,9 @@ fn handle_connect(shared: &Arc<Shared>, call: &Call, reply: Reply) {
         cookie,
         nonblocking,
     };
-    shared.handler.on_connect(PendingConnect::new(reply, target));
+    shared
+        .handler
+        .on_connect(PendingConnect::new(reply, target));
 }
 
 fn is_remote(destination: SocketAddr) -> bool {
@@ -102,7 +125,9 @@ fn again(
     socket: BorrowedFd<'_>,
     reply: Reply,
 ) -> Option<Reply> {
-    let Some(entry) = shared.names.get(cookie) else { return Some(reply) };
+    let Some(entry) = shared.names.get(cookie) else {
+        return Some(reply);
+    };
     if family(address) == Some(libc::AF_UNSPEC) {
         // The program dissolves the connection or the attempt; the socket starts anew.
         shared.names.remove(cookie);
@@ -110,7 +135,9 @@ fn again(
     }
     match entry {
         Entry::Held(held) => {
-            let Some(held) = held.upgrade() else { return Some(reply) };
+            let Some(held) = held.upgrade() else {
+                return Some(reply);
+            };
             if sockets::is_nonblocking(socket).unwrap_or(true) {
                 reply.fail(libc::EALREADY);
             } else if let Err(reply) = held.attach(reply) {
@@ -133,7 +160,11 @@ fn again(
             shared.names.remove(cookie);
             reply.succeed();
         }
-        Entry::Failed(errno) => {
+        Entry::Failed(_) => {
+            let _changeover = shared.changeover();
+            let Some(Entry::Failed(errno)) = shared.names.get(cookie) else {
+                return Some(reply);
+            };
             forget_failure(socket);
             shared.names.remove(cookie);
             reply.fail(errno);
@@ -157,7 +188,9 @@ fn handle_unreadable(shared: &Shared, call: &Call, reply: Reply, error: &io::Err
 }
 
 fn handle_listen(shared: &Shared, call: &Call, reply: Reply) {
-    let Ok(socket) = socket_of(call) else { return reply.carry_on() };
+    let Ok(socket) = socket_of(call) else {
+        return reply.carry_on();
+    };
     // The kernel notes who listens on a Unix socket, so that only the program itself may do it.
     let is_stream = sockets::kind(socket.as_fd()).is_ok_and(|kind| kind != Kind::Other);
     if !reply.is_waiting() || !is_stream {
@@ -187,12 +220,20 @@ fn handle_listen(shared: &Shared, call: &Call, reply: Reply) {
 /// Shows `address` to the program in its socket's family, as far as that can say it.
 fn show(call: &Call, reply: Reply, socket: BorrowedFd<'_>, address: Option<SocketAddr>) {
     let shown = address.and_then(|a| sockets::in_family(a, sockets::is_ipv6(socket)));
-    let Some(shown) = shown else { return reply.carry_on() };
+    let Some(shown) = shown else {
+        return reply.carry_on();
+    };
     if !reply.is_waiting() {
         return reply.carry_on();
     }
     let bytes = sockets::encode(shown);
-    reply.result(memory::write_bounded(call.tid, call.args[1], call.args[2], &bytes, true));
+    reply.result(memory::write_bounded(
+        call.tid,
+        call.args[1],
+        call.args[2],
+        &bytes,
+        true,
+    ));
 }
 
 fn known(shared: &Shared, call: &Call) -> Option<(OwnedFd, u64, Option<Entry>)> {
@@ -203,9 +244,13 @@ fn known(shared: &Shared, call: &Call) -> Option<(OwnedFd, u64, Option<Entry>)> 
 }
 
 fn handle_getpeername(shared: &Shared, call: &Call, reply: Reply) {
-    let Some((socket, _, entry)) = known(shared, call) else { return reply.carry_on() };
+    let Some((socket, _, entry)) = known(shared, call) else {
+        return reply.carry_on();
+    };
     // A disconnected socket has no peer, whatever it once was.
-    let Ok(peer) = sockets::peer_address(socket.as_fd()) else { return reply.carry_on() };
+    let Ok(peer) = sockets::peer_address(socket.as_fd()) else {
+        return reply.carry_on();
+    };
     match entry {
         Some(Entry::Connected { remote, .. }) => show(call, reply, socket.as_fd(), Some(remote)),
         Some(Entry::Held(_) | Entry::Failed(_)) => reply.fail(libc::ENOTCONN),
@@ -218,7 +263,9 @@ fn handle_getpeername(shared: &Shared, call: &Call, reply: Reply) {
 }
 
 fn handle_getsockname(shared: &Shared, call: &Call, reply: Reply) {
-    let Some((socket, _, entry)) = known(shared, call) else { return reply.carry_on() };
+    let Some((socket, _, entry)) = known(shared, call) else {
+        return reply.carry_on();
+    };
     match entry {
         Some(Entry::Connected { local, .. }) if sockets::peer_address(socket.as_fd()).is_ok() => {
             show(call, reply, socket.as_fd(), local);
@@ -228,7 +275,12 @@ fn handle_getsockname(shared: &Shared, call: &Call, reply: Reply) {
 }
 
 fn handle_socket_error(shared: &Shared, call: &Call, reply: Reply) {
-    let Some((socket, cookie, Some(Entry::Failed(errno)))) = known(shared, call) else {
+    let Some((socket, cookie, Some(Entry::Failed(_)))) = known(shared, call) else {
+        return reply.carry_on();
+    };
+    // A socket that is being made to fail is looked at once that is complete.
+    let _changeover = shared.changeover();
+    let Some(Entry::Failed(errno)) = shared.names.get(cookie) else {
         return reply.carry_on();
     };
     if !reply.is_waiting() {

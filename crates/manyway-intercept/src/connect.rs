@@ -59,13 +59,16 @@ impl PendingConnect {
     /// The calling process.
     pub fn pid(&self) -> u32 {
         let tid = self.target.tid;
-        sockets::status_field(tid, "Tgid:").and_then(|pid| pid.parse().ok()).unwrap_or(tid)
+        sockets::status_field(tid, "Tgid:")
+            .and_then(|pid| pid.parse().ok())
+            .unwrap_or(tid)
     }
 
     /// The calling process's name as `/proc` has it; empty when the process is gone.
     pub fn program_name(&self) -> String {
         let name = std::fs::read_to_string(format!("/proc/{}/comm", self.pid()));
-        name.map(|name| name.trim_end().to_owned()).unwrap_or_default()
+        name.map(|name| name.trim_end().to_owned())
+            .unwrap_or_default()
     }
 
     /// Whether the program goes on before the outcome is known.
@@ -103,11 +106,12 @@ impl PendingConnect {
     pub fn hold(self, listener: &LoopbackListener) -> Result<HeldConnect, HoldError> {
         let loopback = Arc::clone(&listener.0);
         if self.target.nonblocking {
-            HeldConnect::nonblocking(self.reply, self.target, loopback)
-                .map_err(|(reply, target, source)| {
+            HeldConnect::nonblocking(self.reply, self.target, loopback).map_err(
+                |(reply, target, source)| {
                     let connect = Box::new(Self { reply, target });
                     HoldError { connect, source }
-                })
+                },
+            )
         } else {
             Ok(HeldConnect::blocking(self.reply, self.target, loopback))
         }

@@ -45,12 +45,22 @@ const FAST_OPEN: [(c_long, usize); 3] = [
 ];
 
 const fn op(code: u16, k: u32) -> sock_filter {
-    sock_filter { code, jt: 0, jf: 0, k }
+    sock_filter {
+        code,
+        jt: 0,
+        jf: 0,
+        k,
+    }
 }
 
 /// Skips `skip` instructions when the comparison fails.
 const fn unless(code: u16, k: u32, skip: u8) -> sock_filter {
-    sock_filter { code, jt: 0, jf: skip, k }
+    sock_filter {
+        code,
+        jt: 0,
+        jf: skip,
+        k,
+    }
 }
 
 const fn refuse(errno: i32) -> u32 {
@@ -148,7 +158,11 @@ mod tests {
                     at += usize::from(if accumulator == op.k { op.jt } else { op.jf });
                 }
                 JUMP_ANY_BIT => {
-                    at += usize::from(if accumulator & op.k != 0 { op.jt } else { op.jf });
+                    at += usize::from(if accumulator & op.k != 0 {
+                        op.jt
+                    } else {
+                        op.jf
+                    });
                 }
                 RETURN => return op.k,
                 other => panic!("unexpected instruction {other}"),
@@ -182,7 +196,10 @@ mod tests {
     fn only_the_socket_error_option_is_notified() {
         let level = libc::SOL_SOCKET as u32;
         let error = libc::SO_ERROR as u32;
-        assert_eq!(native(libc::SYS_getsockopt, [3, level, error, 0, 0, 0]), NOTIFY);
+        assert_eq!(
+            native(libc::SYS_getsockopt, [3, level, error, 0, 0, 0]),
+            NOTIFY
+        );
         assert_eq!(native(libc::SYS_getsockopt, [3, level, 3, 0, 0, 0]), ALLOW);
         assert_eq!(native(libc::SYS_getsockopt, [3, 6, error, 0, 0, 0]), ALLOW);
     }
@@ -206,7 +223,10 @@ mod tests {
         assert_eq!(run(AUDIT_ARCH_I386, I386_SOCKETCALL, [0; 6]), refused);
         assert_eq!(run(AUDIT_ARCH_I386, I386_CONNECT, [0; 6]), refused);
         assert_eq!(run(AUDIT_ARCH_I386, 3, [0; 6]), ALLOW);
-        assert_eq!(run(AUDIT_ARCH_X86_64, X32_SYSCALL_BIT | 42, [0; 6]), refused);
+        assert_eq!(
+            run(AUDIT_ARCH_X86_64, X32_SYSCALL_BIT | 42, [0; 6]),
+            refused
+        );
         assert_eq!(run(0xc000_00b7, 203, [0; 6]), refused);
     }
 }

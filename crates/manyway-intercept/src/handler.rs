@@ -47,7 +47,10 @@ pub trait Handler: Send + Sync + 'static {
     /// Whether a connect may go on unseen when neither the program's memory nor its descriptors
     /// can be read, because it made itself undumpable. If not, it fails with `EACCES`.
     fn allows_unreadable(&self, pid: u32) -> bool {
-        tracing::warn!(pid, "the process is undumpable: its connect is not intercepted");
+        tracing::warn!(
+            pid,
+            "the process is undumpable: its connect is not intercepted"
+        );
         true
     }
 }

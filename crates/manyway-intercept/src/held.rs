@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use crate::connect::{Target, local_name};
+use crate::direct;
 use crate::loopback::{Loopback, Window};
 use crate::names::{Entry, NameGuard};
 use crate::notify::Reply;
@@ -17,7 +18,6 @@ use crate::prefill::Prefilled;
 use crate::program_fds::{self, Place};
 use crate::signals::{self, Waiting};
 use crate::supervisor::Shared;
-use crate::direct;
 
 /// The part of a held connect that the watch and the notification loop share with its holder.
 #[derive(Debug)]
@@ -53,7 +53,10 @@ impl Waiter {
 impl Held {
     /// A connect whose program waits for `reply`, at most for `patience`.
     pub(crate) fn new(reply: Reply, target: &Target, patience: Option<Duration>) -> Arc<Self> {
-        let mut waiter = Waiter { patience, ..Waiter::default() };
+        let mut waiter = Waiter {
+            patience,
+            ..Waiter::default()
+        };
         waiter.wait(reply);
         Self::with(target, Place::of(target).ok(), waiter)
     }
@@ -133,10 +136,15 @@ impl Held {
         if waiter.reply.is_none() {
             return;
         }
-        if waiter.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        if waiter
+            .deadline
+            .is_some_and(|deadline| deadline <= Instant::now())
+        {
             waiter.deadline = None;
             let reply = waiter.reply.take();
-            reply.into_iter().for_each(|reply| reply.fail(libc::EINPROGRESS));
+            reply
+                .into_iter()
+                .for_each(|reply| reply.fail(libc::EINPROGRESS));
             return;
         }
         let answer = match signals::waiting(self.tid) {
@@ -182,7 +190,13 @@ impl HeldConnect {
         target.shared.hold(target.cookie, &held);
         let (shared, destination) = (Arc::clone(&target.shared), target.destination);
         let stage = Stage::Untouched(target);
-        Self(Some(Inner { held, shared, destination, loopback, stage }))
+        Self(Some(Inner {
+            held,
+            shared,
+            destination,
+            loopback,
+            stage,
+        }))
     }
 
     #[expect(clippy::result_large_err, reason = "hands the undecided connect back")]
@@ -201,20 +215,36 @@ impl HeldConnect {
             Err(error) => return Err((reply, target, error)),
         };
         let held = Held::with(&target, Some(place), Waiter::default());
-        let Target { shared, destination, cookie, socket, .. } = target;
+        let Target {
+            shared,
+            destination,
+            cookie,
+            socket,
+            ..
+        } = target;
         shared.hold(cookie, &held);
         drop(socket);
         reply.fail(libc::EINPROGRESS);
         let stage = Stage::Prefilled(prefilled);
-        Ok(Self(Some(Inner { held, shared, destination, loopback, stage })))
+        Ok(Self(Some(Inner {
+            held,
+            shared,
+            destination,
+            loopback,
+            stage,
+        })))
     }
 
     fn inner(&self) -> &Inner {
-        self.0.as_ref().expect("taken only by the methods that consume this value")
+        self.0
+            .as_ref()
+            .expect("taken only by the methods that consume this value")
     }
 
     fn take(&mut self) -> Inner {
-        self.0.take().expect("taken only by the methods that consume this value")
+        self.0
+            .take()
+            .expect("taken only by the methods that consume this value")
     }
 
     /// Where the program wants to connect to.
@@ -257,10 +287,20 @@ impl HeldConnect {
         mut self,
         local: Option<SocketAddr>,
     ) -> io::Result<(TcpStream, NameGuard)> {
-        let Inner { held, shared, destination, loopback, stage } = self.take();
+        let Inner {
+            held,
+            shared,
+            destination,
+            loopback,
+            stage,
+        } = self.take();
         let name = |socket: Option<&OwnedFd>| {
             let local = local.or_else(|| local_name(socket?, destination));
-            let entry = Entry::Connected { remote: destination, local, untold: false };
+            let entry = Entry::Connected {
+                remote: destination,
+                local,
+                untold: false,
+            };
             shared.names.insert(held.cookie, entry);
         };
         let was_blocking = matches!(stage, Stage::Untouched(_));
@@ -288,7 +328,9 @@ impl HeldConnect {
             }
             Err(error) => {
                 tracing::warn!(%error, %destination, "a program's socket could not be re-aimed");
-                shared.names.insert(held.cookie, Entry::Failed(libc::ECONNABORTED));
+                shared
+                    .names
+                    .insert(held.cookie, Entry::Failed(libc::ECONNABORTED));
                 guard.leave();
                 held.settle(libc::ECONNABORTED);
                 Err(error)
@@ -302,28 +344,23 @@ impl HeldConnect {
         self.take().fail(errno);
     }
 
-    /// The peer has no Manyway: undoes what was done and connects the program's own socket
-    /// straight to its destination, as one connect to the program.
+    /// The peer has no Manyway: a blocking program's own socket is connected straight to its
+    /// destination, with no relay.
+    ///
+    /// A non-blocking program has gone on with a socket that is connected to the broker, and would
+    /// see it disconnected. It is served by a plain relay on threads of the supervisor; decide by
+    /// [`PendingConnect::direct`](crate::PendingConnect::direct) before holding to avoid that.
     pub fn direct(mut self) {
-        let Inner { held, shared, destination, loopback, stage } = self.take();
-        let prefilled = match stage {
-            Stage::Untouched(target) => return direct::connect_blocking(held, target),
-            Stage::Prefilled(prefilled) => prefilled,
-        };
-        let Some(socket) = held.place.as_ref().and_then(Place::reacquire) else {
-            let stage = Stage::Prefilled(prefilled);
-            return Inner { held, shared, destination, loopback, stage }.fail(libc::ECONNABORTED);
-        };
-        let result = prefilled.redirect(socket.as_fd(), destination);
-        let errno = match result {
-            Ok(()) => {
-                shared.names.remove(held.cookie);
-                held.settle(libc::EINPROGRESS);
-                return;
+        match self.0.take() {
+            Some(Inner {
+                held,
+                stage: Stage::Untouched(target),
+                ..
+            }) => {
+                direct::connect_blocking(held, target);
             }
-            Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
-        };
-        fail_socket(&shared, &held, &loopback, socket.as_fd(), (destination, errno));
+            inner => direct::relay(Self(inner)),
+        }
     }
 }
 
@@ -337,7 +374,13 @@ impl Drop for HeldConnect {
 
 impl Inner {
     fn fail(self, errno: i32) {
-        let Self { held, shared, destination, loopback, stage } = self;
+        let Self {
+            held,
+            shared,
+            destination,
+            loopback,
+            stage,
+        } = self;
         match stage {
             Stage::Untouched(target) => {
                 if held.settle(errno) {
@@ -349,9 +392,13 @@ impl Inner {
             }
             Stage::Prefilled(prefilled) => match held.place.as_ref().and_then(Place::reacquire) {
                 Some(socket) => {
-                    // Told first: the socket shows the failure from the next line on.
-                    shared.names.insert(held.cookie, Entry::Failed(errno));
-                    fail_socket(&shared, &held, &loopback, socket.as_fd(), (destination, errno));
+                    fail_socket(
+                        &shared,
+                        &held,
+                        &loopback,
+                        socket.as_fd(),
+                        (destination, errno),
+                    );
                     let _ = prefilled.release(socket.as_fd());
                 }
                 // Out of reach: the closed connection is all it sees.
@@ -369,10 +416,16 @@ fn fail_socket(
     socket: BorrowedFd<'_>,
     (destination, errno): (SocketAddr, i32),
 ) {
+    // Told first: the socket shows the failure from the next line on.
     shared.names.insert(held.cookie, Entry::Failed(errno));
-    if let Err(error) = loopback.refuse(socket, destination) {
-        tracing::debug!(%error, "a failed connect shows as a reset");
+    let changeover = shared.changeover();
+    match loopback.refuse(socket, destination) {
+        // What the kernel itself remembers is exact.
+        Ok(()) if errno == libc::ECONNREFUSED => shared.names.remove(held.cookie),
+        Ok(()) => {}
+        Err(error) => tracing::debug!(%error, "a failed connect shows as a reset"),
     }
+    drop(changeover);
     if held.settle(errno) {
         program_fds::forget_failure(socket);
         shared.names.remove(held.cookie);

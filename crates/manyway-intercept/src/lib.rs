@@ -30,6 +30,7 @@ mod names;
 mod notify;
 mod prefill;
 mod program_fds;
+mod relay;
 mod signals;
 mod sockets;
 mod spawn;

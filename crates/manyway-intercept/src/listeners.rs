@@ -28,7 +28,9 @@ impl Listeners {
     }
 
     pub(crate) fn add(&self, socket: BorrowedFd<'_>, cookie: u64) {
-        let Ok(inode) = sockets::inode(socket) else { return };
+        let Ok(inode) = sockets::inode(socket) else {
+            return;
+        };
         let mut list = self.lock();
         if list.len() < CAPACITY && list.iter().all(|listener| listener.cookie != cookie) {
             list.push(Listener { cookie, inode });
@@ -44,8 +46,10 @@ impl Listeners {
     /// Tells the handler of every listener that is gone, or of all when `ended`.
     pub(crate) fn sweep(&self, handler: &dyn Handler, ended: bool) {
         let list = self.lock().clone();
-        let gone: Vec<_> =
-            list.iter().filter(|l| ended || !program_fds::listed(l.inode)).collect();
+        let gone: Vec<_> = list
+            .iter()
+            .filter(|l| ended || !program_fds::listed(l.inode))
+            .collect();
         for listener in &gone {
             handler.on_listener_closed(listener.cookie);
         }

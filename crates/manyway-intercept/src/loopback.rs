@@ -100,7 +100,10 @@ impl Door {
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
         let address = sockets::local_address(socket.as_fd())?;
-        Ok(Self { listener: Mutex::new(socket.into()), address })
+        Ok(Self {
+            listener: Mutex::new(socket.into()),
+            address,
+        })
     }
 
     /// Connects `socket` here and accepts it.
@@ -147,7 +150,10 @@ fn connect_bounded(socket: BorrowedFd<'_>, address: SocketAddr) -> io::Result<()
     let patience = options.write_timeout()?;
     options.set_write_timeout(Some(HANDSHAKE))?;
     let mut result = sockets::connect(socket, address);
-    if result.as_ref().is_err_and(|e| e.raw_os_error() == Some(libc::ECONNABORTED)) {
+    if result
+        .as_ref()
+        .is_err_and(|e| e.raw_os_error() == Some(libc::ECONNABORTED))
+    {
         // An earlier attempt on this socket failed unseen; the kernel says so once.
         result = sockets::connect(socket, address);
     }

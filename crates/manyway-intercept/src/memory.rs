@@ -1,5 +1,8 @@
 //! Reading and writing the memory of a program that waits in a notified call.
-#![expect(unsafe_code, reason = "process_vm_readv and process_vm_writev have no safe wrapper")]
+#![expect(
+    unsafe_code,
+    reason = "process_vm_readv and process_vm_writev have no safe wrapper"
+)]
 
 use std::io;
 
@@ -18,8 +21,14 @@ pub(crate) fn read(tid: u32, address: u64, buffer: &mut [u8]) -> io::Result<()> 
     if buffer.is_empty() {
         return Ok(());
     }
-    let local = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    let remote = libc::iovec { iov_base: address as *mut _, iov_len: buffer.len() };
+    let local = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    let remote = libc::iovec {
+        iov_base: address as *mut _,
+        iov_len: buffer.len(),
+    };
     // SAFETY: `local` describes `buffer`, borrowed exclusively; `remote` names another process's
     // memory, which the kernel checks.
     let result =
@@ -32,8 +41,14 @@ pub(crate) fn write(tid: u32, address: u64, bytes: &[u8]) -> io::Result<()> {
     if bytes.is_empty() {
         return Ok(());
     }
-    let local = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-    let remote = libc::iovec { iov_base: address as *mut _, iov_len: bytes.len() };
+    let local = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    let remote = libc::iovec {
+        iov_base: address as *mut _,
+        iov_len: bytes.len(),
+    };
     // SAFETY: `local` describes `bytes`, which the kernel only reads; `remote` names another
     // process's memory, which the kernel checks.
     let result = unsafe {

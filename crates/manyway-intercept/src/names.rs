@@ -17,7 +17,11 @@ pub(crate) enum Entry {
     Held(Weak<Held>),
     /// Connected through the broker; `local` replaces the loopback address. `untold` when the
     /// call that waited for it was interrupted, and the next one is to return 0.
-    Connected { remote: SocketAddr, local: Option<SocketAddr>, untold: bool },
+    Connected {
+        remote: SocketAddr,
+        local: Option<SocketAddr>,
+        untold: bool,
+    },
     /// Connected straight to its destination, after its call was interrupted.
     Opened,
     /// A failure the program has not been told yet.
@@ -47,7 +51,10 @@ impl Names {
     }
 
     fn recount(&self, table: &Table) {
-        self.known.store(table.sockets.len() + table.accepted.len(), Ordering::Release);
+        self.known.store(
+            table.sockets.len() + table.accepted.len(),
+            Ordering::Release,
+        );
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -65,10 +72,14 @@ impl Names {
             table.order.push_back(cookie);
         }
         if table.order.len() > 2 * CAPACITY {
-            table.order.retain(|cookie| table.sockets.contains_key(cookie));
+            table
+                .order
+                .retain(|cookie| table.sockets.contains_key(cookie));
         }
         while table.sockets.len() > CAPACITY {
-            let Some(oldest) = table.order.pop_front() else { break };
+            let Some(oldest) = table.order.pop_front() else {
+                break;
+            };
             table.sockets.remove(&oldest);
         }
         self.recount(&guard);
@@ -125,7 +136,11 @@ pub struct NameGuard {
 
 impl NameGuard {
     pub(crate) fn new(names: Arc<Names>, cookie: u64) -> Self {
-        Self { names, cookie, left: false }
+        Self {
+            names,
+            cookie,
+            left: false,
+        }
     }
 
     /// Leaves the names to the table, which forgets the oldest when it is full.
@@ -156,7 +171,8 @@ impl PeerNames {
         broker_socket_local_addr: SocketAddr,
         true_peer: SocketAddr,
     ) -> PeerNameGuard {
-        self.0.set_accepted(broker_socket_local_addr, Some(true_peer));
+        self.0
+            .set_accepted(broker_socket_local_addr, Some(true_peer));
         PeerNameGuard {
             names: Arc::clone(&self.0),
             broker: broker_socket_local_addr,

@@ -78,7 +78,12 @@ impl Notifier {
     }
 
     fn send(&self, id: u64, val: i64, error: i32, flags: u32) {
-        let response = libc::seccomp_notif_resp { id, val, error, flags };
+        let response = libc::seccomp_notif_resp {
+            id,
+            val,
+            error,
+            flags,
+        };
         // SAFETY: the request reads one `seccomp_notif_resp`, which outlives the call. An error
         // means that the task is gone, which leaves nothing to do.
         unsafe {
@@ -108,7 +113,11 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn new(notifier: Arc<Notifier>, id: u64) -> Self {
-        Self { notifier, id, answered: false }
+        Self {
+            notifier,
+            id,
+            answered: false,
+        }
     }
 
     pub(crate) fn is_waiting(&self) -> bool {

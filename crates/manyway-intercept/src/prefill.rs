@@ -52,7 +52,11 @@ impl Saved {
         // An unlocked buffer is tuned by the kernel, which expands it on the first acknowledgement;
         // one generous size spares the first round trips.
         let locked = self.locks & LOCK_SEND != 0;
-        let size = if locked { self.send_buffer / 2 } else { FULL_WINDOW };
+        let size = if locked {
+            self.send_buffer / 2
+        } else {
+            FULL_WINDOW
+        };
         sockets::set_int(socket, libc::SOL_SOCKET, libc::SO_SNDBUF, size)?;
         sockets::set_buffer_locks(socket, self.locks)?;
         if self.user_timeout != 0 {
@@ -81,13 +85,19 @@ impl Prefilled {
         destination: SocketAddr,
     ) -> io::Result<Self> {
         let saved = Saved::take(socket)?;
-        let filled = loopback.meet(socket, destination, Window::Narrow).and_then(|stream| {
-            // Locked small again: an accepted socket does not keep the listener's size once the
-            // kernel may tune it, and an early acknowledgement would let the program write.
-            sockets::set_int(stream.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, 1)?;
-            let filler = fill(socket)?;
-            Ok(Self { stream, filler, saved })
-        });
+        let filled = loopback
+            .meet(socket, destination, Window::Narrow)
+            .and_then(|stream| {
+                // Locked small again: an accepted socket does not keep the listener's size once the
+                // kernel may tune it, and an early acknowledgement would let the program write.
+                sockets::set_int(stream.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, 1)?;
+                let filler = fill(socket)?;
+                Ok(Self {
+                    stream,
+                    filler,
+                    saved,
+                })
+            });
         if filled.is_err() {
             let _ = sockets::disconnect(socket);
             let _ = saved.put_back(socket);
@@ -107,24 +117,6 @@ impl Prefilled {
         sockets::set_buffer_locks(end, 0)?;
         sockets::set_int(end, libc::IPPROTO_TCP, libc::TCP_WINDOW_CLAMP, FULL_WINDOW)?;
         Ok(self.stream)
-    }
-
-    /// Dissolves the connection and starts one straight to `destination` on the same socket. The
-    /// program's call was answered with `EINPROGRESS` long ago, so only an immediate failure
-    /// concerns it.
-    pub(crate) fn redirect(
-        self,
-        socket: BorrowedFd<'_>,
-        destination: SocketAddr,
-    ) -> io::Result<()> {
-        // Nothing between these two calls: in between, the socket shows a hang-up.
-        sockets::disconnect(socket)?;
-        let result = sockets::connect(socket, destination);
-        self.saved.put_back(socket)?;
-        match result {
-            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(()),
-            other => other,
-        }
     }
 
     /// Puts the options of a socket back that will be made to fail.

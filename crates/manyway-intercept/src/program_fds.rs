@@ -23,8 +23,18 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn of(target: &Target) -> io::Result<Self> {
         let inode = sockets::inode(target.socket.as_fd())?;
-        let Target { tid, number, cookie, .. } = *target;
-        Ok(Self { tid, number, inode, cookie })
+        let Target {
+            tid,
+            number,
+            cookie,
+            ..
+        } = *target;
+        Ok(Self {
+            tid,
+            number,
+            inode,
+            cookie,
+        })
     }
 
     fn link(&self) -> PathBuf {
@@ -71,8 +81,10 @@ fn numeric_entries(directory: &Path) -> impl Iterator<Item = u32> + use<> {
 pub(crate) fn listed(inode: u64) -> bool {
     let inode = inode.to_string();
     ["/proc/net/tcp", "/proc/net/tcp6"].iter().any(|table| {
-        fs::read_to_string(table)
-            .is_ok_and(|text| text.lines().any(|l| l.split_whitespace().nth(9) == Some(&inode)))
+        fs::read_to_string(table).is_ok_and(|text| {
+            text.lines()
+                .any(|l| l.split_whitespace().nth(9) == Some(&inode))
+        })
     })
 }
 

@@ -33,9 +33,12 @@ fn parse(status: &str) -> Waiting {
         let value = status.lines().find_map(|line| line.strip_prefix(name))?;
         Some(value.trim())
     };
-    let mask = |name| field(name).and_then(|v| u64::from_str_radix(v, 16).ok()).unwrap_or(0);
-    let deliverable =
-        !mask("SigBlk:") & (mask("SigCgt:") | (STOPPING & !mask("SigIgn:")));
+    let mask = |name| {
+        field(name)
+            .and_then(|v| u64::from_str_radix(v, 16).ok())
+            .unwrap_or(0)
+    };
+    let deliverable = !mask("SigBlk:") & (mask("SigCgt:") | (STOPPING & !mask("SigIgn:")));
     let alone = field("Threads:") == Some("1");
     if mask("SigPnd:") & deliverable != 0 {
         Waiting::ForThread
@@ -69,6 +72,9 @@ mod tests {
         assert_eq!(parse(&status(2, alarm, 0, 0, alarm)), Waiting::ForThread);
         assert_eq!(parse(&status(1, 0, alarm, alarm, alarm)), Waiting::Nothing);
         assert_eq!(parse(&status(1, 0, alarm, 0, 0)), Waiting::Nothing);
-        assert_eq!(parse(&status(1, 0, bit(libc::SIGTSTP), 0, 0)), Waiting::ForThread);
+        assert_eq!(
+            parse(&status(1, 0, bit(libc::SIGTSTP), 0, 0)),
+            Waiting::ForThread
+        );
     }
 }

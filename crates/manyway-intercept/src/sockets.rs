@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
 use socket2::{Domain, Protocol, SockAddr, SockRef};
 
@@ -20,7 +21,11 @@ pub(crate) fn open_task(tid: u32) -> io::Result<OwnedFd> {
         Ok(fd) => Ok(fd),
         Err(rustix::io::Errno::INVAL) => {
             let leader = status_field(tid, "Tgid:").ok_or_else(missing)?;
-            let leader = leader.parse().ok().and_then(Pid::from_raw).ok_or_else(missing)?;
+            let leader = leader
+                .parse()
+                .ok()
+                .and_then(Pid::from_raw)
+                .ok_or_else(missing)?;
             Ok(rustix::process::pidfd_open(leader, PidfdFlags::empty())?)
         }
         Err(error) => Err(error.into()),
@@ -36,7 +41,11 @@ pub(crate) fn status_field(tid: u32, name: &str) -> Option<String> {
 
 /// Takes a duplicate of descriptor `number` of the task.
 pub(crate) fn take(task: BorrowedFd<'_>, number: i32) -> io::Result<OwnedFd> {
-    Ok(rustix::process::pidfd_getfd(task, number, PidfdGetfdFlags::empty())?)
+    Ok(rustix::process::pidfd_getfd(
+        task,
+        number,
+        PidfdGetfdFlags::empty(),
+    )?)
 }
 
 /// The socket's cookie: unique, and never used again, in the life of a network namespace.
@@ -76,7 +85,9 @@ pub(crate) fn kind(socket: BorrowedFd<'_>) -> io::Result<Kind> {
 }
 
 pub(crate) fn is_ipv6(socket: BorrowedFd<'_>) -> bool {
-    SockRef::from(&socket).domain().is_ok_and(|domain| domain == Domain::IPV6)
+    SockRef::from(&socket)
+        .domain()
+        .is_ok_and(|domain| domain == Domain::IPV6)
 }
 
 /// IPv4-mapped IPv6 addresses as the IPv4 addresses they are.
@@ -134,9 +145,16 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<SocketAddr> {
     if family == libc::AF_INET6 && bytes.len() >= 24 {
         let flow = u32::from_ne_bytes(*bytes[4..].first_chunk()?);
         let ip: [u8; 16] = *bytes[8..].first_chunk()?;
-        let scope = bytes.get(24..28).map_or([0; 4], |s| [s[0], s[1], s[2], s[3]]);
+        let scope = bytes
+            .get(24..28)
+            .map_or([0; 4], |s| [s[0], s[1], s[2], s[3]]);
         let scope = u32::from_ne_bytes(scope);
-        return Some(SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::from(ip), port, flow, scope)));
+        return Some(SocketAddr::V6(SocketAddrV6::new(
+            Ipv6Addr::from(ip),
+            port,
+            flow,
+            scope,
+        )));
     }
     None
 }
@@ -162,7 +180,40 @@ pub(crate) fn peer_address(socket: BorrowedFd<'_>) -> io::Result<SocketAddr> {
 }
 
 fn as_inet(address: &SockAddr) -> io::Result<SocketAddr> {
-    address.as_socket().ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
+    address
+        .as_socket()
+        .ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
+}
+
+/// Where a TCP socket is in its life, as far as `connect` cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// No connection and no attempt.
+    Closed,
+    /// The handshake is under way.
+    Connecting,
+    /// Connected, closing, or listening.
+    Open,
+}
+
+pub(crate) fn phase(socket: BorrowedFd<'_>) -> io::Result<Phase> {
+    const SYN_SENT: u8 = 2;
+    const CLOSE: u8 = 7;
+    // The state is the first byte of `struct tcp_info`, of which a prefix may be asked for.
+    let [state, ..] = int(socket, libc::IPPROTO_TCP, libc::TCP_INFO)?.to_ne_bytes();
+    Ok(match state {
+        CLOSE => Phase::Closed,
+        SYN_SENT => Phase::Connecting,
+        _ => Phase::Open,
+    })
+}
+
+/// Whether an error waits to be read, without reading it.
+pub(crate) fn has_error(socket: BorrowedFd<'_>) -> bool {
+    let mut waiting = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
+    let now = rustix::event::Timespec::default();
+    rustix::event::poll(&mut waiting, Some(&now)).is_ok()
+        && waiting[0].revents().contains(PollFlags::ERR)
 }
 
 /// Sets an option whose value is a C `int`.
@@ -177,7 +228,11 @@ pub(crate) fn set_int(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32)
             size_of::<i32>() as libc::socklen_t,
         )
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Reads an option whose value is a C `int`.
@@ -193,7 +248,11 @@ pub(crate) fn int(socket: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i
             &raw mut length,
         )
     };
-    if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(value)
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Which buffer sizes are fixed rather than tuned by the kernel (`SO_BUF_LOCK`, kernel 5.15).

@@ -35,7 +35,21 @@ impl Program {
         I: IntoIterator<Item = S>,
         S: Into<OsString>,
     {
-        Self { argv: argv.into_iter().map(Into::into).collect(), ..Self::default() }
+        Self {
+            argv: argv.into_iter().map(Into::into).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn with_arguments<I, S>(mut self, arguments: I) -> Self
+    where
+        I: IntoIterator<Item = S>,
+        S: Into<OsString>,
+    {
+        self.argv.extend(arguments.into_iter().map(Into::into));
+        self
     }
 
     /// Adds a variable to the environment.
@@ -58,7 +72,9 @@ pub(crate) fn spawn(program: &Program) -> Result<(Child, Notifier), SpawnError> 
     let (report, report_in) = pipe()?;
     let (ack, ack_in) = pipe()?;
     let mut command = Command::new(&name);
-    command.args(&program.argv[1..]).envs(program.env.iter().map(|(k, v)| (k, v)));
+    command
+        .args(&program.argv[1..])
+        .envs(program.env.iter().map(|(k, v)| (k, v)));
     if let Some(cwd) = &program.cwd {
         command.current_dir(cwd);
     }
@@ -118,10 +134,11 @@ enum Handover {
 /// Runs beside the fork, because `Command::spawn` returns only after exec.
 fn take_notifier(mut report: File, mut ack: File) -> Result<Notifier, Handover> {
     let mut bytes = [0; size_of::<Report>()];
-    report.read_exact(&mut bytes).map_err(|_| Handover::NoReport)?;
-    let [pid, fd] = [0, 4].map(|at| {
-        i32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-    });
+    report
+        .read_exact(&mut bytes)
+        .map_err(|_| Handover::NoReport)?;
+    let [pid, fd] = [0, 4]
+        .map(|at| i32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]));
     if fd < 0 {
         return Err(Handover::Filter(io::Error::from_raw_os_error(-fd)));
     }
@@ -134,11 +151,7 @@ fn take_notifier(mut report: File, mut ack: File) -> Result<Notifier, Handover> 
 }
 
 /// In the child: async-signal-safe, no allocation.
-fn install_and_hand_over(
-    code: &[libc::sock_filter],
-    report: RawFd,
-    ack: RawFd,
-) -> io::Result<()> {
+fn install_and_hand_over(code: &[libc::sock_filter], report: RawFd, ack: RawFd) -> io::Result<()> {
     let installed = install(code);
     let message: Report = [
         // SAFETY: no preconditions.
@@ -171,11 +184,16 @@ fn install(code: &[libc::sock_filter]) -> io::Result<RawFd> {
     if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    let program =
-        libc::sock_fprog { len: code.len() as u16, filter: code.as_ptr().cast_mut() };
+    let program = libc::sock_fprog {
+        len: code.len() as u16,
+        filter: code.as_ptr().cast_mut(),
+    };
     let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
     // Without WAIT_KILLABLE_RECV (kernel 5.19) a signal restarts a call that is being answered.
-    for flags in [listener | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, listener] {
+    for flags in [
+        listener | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+        listener,
+    ] {
         // SAFETY: `program` describes `code`; both outlive the call, and the kernel copies them.
         let fd = unsafe {
             libc::syscall(
@@ -200,11 +218,11 @@ fn set_id_file(program: &Path) -> Option<PathBuf> {
     let path = resolve(program)?;
     let metadata = path.metadata().ok()?;
     let mode = metadata.permissions().mode();
-    let gains_user = mode & libc::S_ISUID != 0
-        && metadata.uid() != rustix::process::geteuid().as_raw();
+    let gains_user =
+        mode & libc::S_ISUID != 0 && metadata.uid() != rustix::process::geteuid().as_raw();
     let group_runs = libc::S_ISGID | libc::S_IXGRP;
-    let gains_group = mode & group_runs == group_runs
-        && metadata.gid() != rustix::process::getegid().as_raw();
+    let gains_group =
+        mode & group_runs == group_runs && metadata.gid() != rustix::process::getegid().as_raw();
     let is_root = rustix::process::geteuid().is_root();
     (!is_root && (gains_user || gains_group)).then_some(path)
 }
@@ -215,7 +233,10 @@ fn resolve(program: &Path) -> Option<PathBuf> {
     }
     let path = std::env::var_os("PATH")?;
     let executable = |file: &PathBuf| {
-        file.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+        file.metadata()
+            .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
     };
-    std::env::split_paths(&path).map(|dir| dir.join(program)).find(executable)
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(program))
+        .find(executable)
 }

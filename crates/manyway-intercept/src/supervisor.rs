@@ -2,8 +2,9 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitStatus;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -26,11 +27,15 @@ pub(crate) struct Shared {
     pub(crate) listeners: Listeners,
     pub(crate) handler: Arc<dyn Handler>,
     watch: Watch,
+    /// Held while a socket that a program may be looking at is between two connections.
+    changeover: Mutex<()>,
 }
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("notifier", &self.notifier).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("notifier", &self.notifier)
+            .finish_non_exhaustive()
     }
 }
 
@@ -39,6 +44,13 @@ impl Shared {
     pub(crate) fn hold(&self, cookie: u64, held: &Arc<Held>) {
         self.names.insert(cookie, Entry::Held(Arc::downgrade(held)));
         self.watch.add(held);
+    }
+
+    /// Waits for a changeover to end, or keeps others waiting for this one: microseconds.
+    pub(crate) fn changeover(&self) -> MutexGuard<'_, ()> {
+        self.changeover
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -69,9 +81,12 @@ impl Supervisor {
             listeners: Listeners::default(),
             handler,
             watch: Watch::default(),
+            changeover: Mutex::default(),
         });
         let watched = Arc::clone(&shared);
-        thread("intercept-watch", move || watched.watch.run(watched.handler.as_ref()))?;
+        thread("intercept-watch", move || {
+            watched.watch.run(watched.handler.as_ref())
+        })?;
         let tree = thread("intercept", move || {
             let result = serve(&shared);
             shared.watch.stop();
@@ -80,7 +95,12 @@ impl Supervisor {
         })?;
         // Reaped at once: until then, older kernels count it as a living part of the tree.
         let first = thread("intercept-child", move || child.wait())?;
-        Ok(Self { child_pid, names, first, tree })
+        Ok(Self {
+            child_pid,
+            names,
+            first,
+            tree,
+        })
     }
 
     /// The first process of the tree.
@@ -109,7 +129,9 @@ fn thread<T: Send + 'static>(
     name: &str,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(body)
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
 }
 
 /// Receives calls until no task is left under the filter.
@@ -118,7 +140,10 @@ fn serve(shared: &Arc<Shared>) -> io::Result<()> {
     loop {
         let timeout = shared.listeners.next_sweep(swept);
         let timeout = timeout.and_then(|timeout| timeout.try_into().ok());
-        let mut waiting = [PollFd::from_borrowed_fd(shared.notifier.as_fd(), PollFlags::IN)];
+        let mut waiting = [PollFd::from_borrowed_fd(
+            shared.notifier.as_fd(),
+            PollFlags::IN,
+        )];
         match rustix::event::poll(&mut waiting, timeout.as_ref()) {
             Ok(0) => {
                 shared.listeners.sweep(shared.handler.as_ref(), false);
@@ -126,7 +151,11 @@ fn serve(shared: &Arc<Shared>) -> io::Result<()> {
             }
             Ok(_) if waiting[0].revents().contains(PollFlags::IN) => {
                 if let Some(call) = shared.notifier.receive()? {
-                    calls::handle(shared, &call);
+                    // A handler's panic fails one call, never the whole tree.
+                    let answered = AssertUnwindSafe(|| calls::handle(shared, &call));
+                    if catch_unwind(answered).is_err() {
+                        tracing::error!(call = call.number, "a handler panicked");
+                    }
                 }
             }
             Ok(_) => return Ok(()),

@@ -19,6 +19,19 @@ pub struct Message {
     pub payload: Bytes,
 }
 
+impl Message {
+    /// An ordered message on `stream` without a payload protocol identifier.
+    pub fn new(stream: u16, payload: impl Into<Bytes>) -> Self {
+        let (stream, ppid) = (StreamId(stream), Ppid(0));
+        Self {
+            stream,
+            ppid,
+            unordered: false,
+            payload: payload.into(),
+        }
+    }
+}
+
 /// What happened to an association. Events of one association come in the order they happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

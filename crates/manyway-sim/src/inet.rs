@@ -34,7 +34,8 @@ pub fn checksum(parts: &[&[u8]]) -> u16 {
     !(sum as u16)
 }
 
-/// An IP packet with a UDP datagram in it, checksums included, as a raw capture or a TUN device wants it.
+/// An IP packet with a UDP datagram in it, checksums included, as a raw capture or a TUN device
+/// wants it.
 ///
 /// `None` when the addresses are not of one family or the payload does not fit an IP packet.
 pub fn udp_packet(

@@ -1,8 +1,8 @@
 //! Virtual networks, links and NATs, in virtual time or on real packets.
 //!
-//! [`Link`] and [`Nat`] are pure models: packets are lengths and addresses to them, time comes in, randomness follows
-//! from a seed. They serve two users alike: the virtual [`Network`](network::Network) of this crate, and relays that
-//! apply them to real packets.
+//! [`Link`] and [`Nat`] are pure models: packets are lengths and addresses to them, time comes in,
+//! randomness follows from a seed. They serve two users alike: the virtual
+//! [`Network`](network::Network) of this crate, and relays that apply them to real packets.
 //!
 //! | module | concern |
 //! |---|---|

@@ -1,8 +1,8 @@
 //! One direction of a link: a bottleneck queue, a serialiser, a delay line.
 //!
-//! The model is pure. [`Link::enqueue`] says at once when a packet will arrive or why it never will; the caller keeps
-//! the packet until then and asks [`Link::arrive`] whether the link still stood at that time. The same model therefore
-//! serves virtual time and a relay of real packets.
+//! The model is pure. [`Link::enqueue`] says at once when a packet will arrive or why it never
+//! will; the caller keeps the packet until then and asks [`Link::arrive`] whether the link still
+//! stood at that time. The same model therefore serves virtual time and a relay of real packets.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -51,11 +51,13 @@ pub struct LinkConfig {
     pub delay: Duration,
     /// Most additional delay, drawn uniformly for each packet. Packets never overtake each other.
     pub jitter: Duration,
-    /// Random loss. It happens on the wire: a lost packet has used the queue and its share of the rate.
+    /// Random loss. It happens on the wire: a lost packet has used the queue and its share of the
+    /// rate.
     pub loss: Loss,
     /// Limit of the queue in front of the serialiser.
     pub queue: QueueLimit,
-    /// From this many waiting bytes on, ECN-capable packets are marked instead of merely queued; `None` never marks.
+    /// From this many waiting bytes on, ECN-capable packets are marked instead of merely queued;
+    /// `None` never marks.
     pub ecn_threshold: Option<usize>,
     /// Largest packet, in bytes; larger ones vanish, as where ICMP is filtered.
     pub mtu: usize,
@@ -212,7 +214,8 @@ impl Link {
         Outcome::Deliver { at, mark }
     }
 
-    /// To be called when a packet of `len` bytes is due: whether it comes out. It does not when the link is cut by then.
+    /// To be called when a packet of `len` bytes is due: whether it comes out. It does not when the
+    /// link is cut by then.
     #[must_use]
     pub fn arrive(&mut self, len: usize) -> bool {
         if self.cut {
@@ -229,8 +232,8 @@ impl Link {
         &self.config
     }
 
-    /// Changes the properties for packets enqueued from now on; those on their way keep their times, and the order
-    /// is kept as well.
+    /// Changes the properties for packets enqueued from now on; those on their way keep their
+    /// times, and the order is kept as well.
     pub fn set_config(&mut self, config: LinkConfig) {
         if config.loss != self.config.loss {
             self.loss = LossProcess::new(config.loss);
@@ -261,7 +264,8 @@ impl Link {
         });
     }
 
-    /// Cuts the link (a silent black hole that swallows also what is on its way) or makes it whole again.
+    /// Cuts the link (a silent black hole that swallows also what is on its way) or makes it whole
+    /// again.
     pub fn set_cut(&mut self, cut: bool) {
         self.cut = cut;
     }

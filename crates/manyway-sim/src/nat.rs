@@ -10,7 +10,8 @@ use rand::{RngExt, SeedableRng};
 
 use crate::Instant;
 
-/// What a mapping or a filter depends on besides the inside address and port (RFC 4787 sections 4.1 and 5).
+/// What a mapping or a filter depends on besides the inside address and port (RFC 4787 sections 4.1
+/// and 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dependence {
     /// Nothing else: one public port per inside port; anyone may send to it.
@@ -32,7 +33,8 @@ impl Dependence {
     }
 }
 
-/// How public ports are chosen (RFC 4787 section 4.2). A port is never shared by two mappings of a protocol.
+/// How public ports are chosen (RFC 4787 section 4.2). A port is never shared by two mappings of a
+/// protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PortAllocation {
     /// Any free port.
@@ -76,7 +78,8 @@ pub struct NatConfig {
 }
 
 impl NatConfig {
-    /// The hostile kind, as in carrier networks: everything depends on address and port, ports are random.
+    /// The hostile kind, as in carrier networks: everything depends on address and port, ports are
+    /// random.
     pub fn symmetric() -> Self {
         Self {
             mapping: Dependence::AddressAndPortDependent,
@@ -176,7 +179,8 @@ struct Mapping {
 
 /// A NAT with one public address.
 ///
-/// It translates addresses and never touches packets, so that it serves virtual and real ones alike.
+/// It translates addresses and never touches packets, so that it serves virtual and real ones
+/// alike.
 #[derive(Debug)]
 pub struct Nat {
     config: NatConfig,
@@ -242,7 +246,8 @@ impl Nat {
         Ok(inside)
     }
 
-    /// Where a packet from outside would go; changes nothing. For ICMP errors, whose quoted packet is looked up.
+    /// Where a packet from outside would go; changes nothing. For ICMP errors, whose quoted packet
+    /// is looked up.
     pub fn lookup_inbound(
         &self,
         now: Instant,

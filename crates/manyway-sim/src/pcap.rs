@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use crate::Instant;
 
-/// Writes IP packets as a pcap file: nanosecond times, link type RAW (the packet begins with the IP header).
+/// Writes IP packets as a pcap file: nanosecond times, link type RAW (the packet begins with the IP
+/// header).
 #[derive(Debug)]
 pub struct PcapWriter<W> {
     inner: W,

@@ -61,9 +61,9 @@ pub struct ScenePathIds {
 
 /// A client and a server with as many interfaces as there are paths.
 ///
-/// The client's interface on path *i* (from 1) is 10.*i*.0.2; the server's are 192.0.2.2, 198.51.100.2, 203.0.113.2, and
-/// the NATs' public addresses end in .1 in the same networks. Every interface of the client reaches every one of the
-/// server's; the links are the client's.
+/// The client's interface on path *i* (from 1) is 10.*i*.0.2; the server's are 192.0.2.2,
+/// 198.51.100.2, 203.0.113.2, and the NATs' public addresses end in .1 in the same networks. Every
+/// interface of the client reaches every one of the server's; the links are the client's.
 #[derive(Debug)]
 pub struct Scene {
     /// The network.
@@ -189,7 +189,8 @@ impl Scene {
             .expect("a valid request on a fresh engine is accepted")
     }
 
-    /// Connects and waits at most `most` for both ends to be established; their names for the association.
+    /// Connects and waits at most `most` for both ends to be established; their names for the
+    /// association.
     pub fn establish(&mut self, most: Duration) -> Option<(AssocId, AssocId)> {
         let assoc = self.connect();
         let before = self.network.node(self.server).incoming().count();
@@ -341,7 +342,8 @@ pub struct TransferReport {
     pub corrupt: u64,
     /// Longest time without a message at the receiver's application, from the start on.
     pub longest_gap: Duration,
-    /// Bytes that came through each path's links, headers included: towards the server and towards the client.
+    /// Bytes that came through each path's links, headers included: towards the server and towards
+    /// the client.
     pub path_bytes: Vec<(u64, u64)>,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use manyway_proto::{
-    AssocId, Endpoint, Event, FourTuple, Message, Ppid, SendError, StreamId, Transmit,
+    AssocId, Association, Endpoint, Event, FourTuple, Message, Ppid, SendError, StreamId, Transmit,
 };
 
 use crate::Instant;
@@ -77,6 +77,45 @@ struct Bulk {
     /// Bytes that are still to be sent; `None` goes on for ever.
     left: Option<u64>,
     message_size: usize,
+    /// The send buffer is full; [`Event::Writable`] will follow.
+    blocked: bool,
+}
+
+impl Bulk {
+    fn new(assoc: AssocId, left: Option<u64>, message_size: usize) -> Self {
+        Self {
+            assoc,
+            position: 0,
+            left,
+            message_size,
+            blocked: false,
+        }
+    }
+
+    fn unblock(&mut self) {
+        self.blocked = false;
+    }
+
+    fn size(&self) -> usize {
+        let left = self.left.and_then(|left| usize::try_from(left).ok());
+        self.message_size.min(left.unwrap_or(usize::MAX))
+    }
+
+    fn message(&self) -> Message {
+        let payload = pattern(self.position, self.size());
+        Message {
+            stream: StreamId(0),
+            ppid: BULK,
+            unordered: false,
+            payload,
+        }
+    }
+
+    fn advance(&mut self) {
+        let size = self.size() as u64;
+        self.position += size;
+        self.left = self.left.map(|left| left - size);
+    }
 }
 
 /// An [`Endpoint`] whose application logs events, reads what arrives, and sends bulk data.
@@ -110,19 +149,16 @@ impl Station {
         }
     }
 
-    /// Sends `bytes` bytes (`None`: without end) of checkable data in messages of `message_size` bytes, at most 64 KiB
-    /// each, as fast as the association takes them. A transfer that runs on the same association is replaced.
+    /// Sends `bytes` bytes (`None`: without end) of checkable data in messages of `message_size`
+    /// bytes, at most 64 KiB each, as fast as the association takes them. A transfer that runs on
+    /// the same association is replaced.
     pub fn send_bulk(&mut self, assoc: AssocId, bytes: Option<u64>, message_size: usize) {
         let message_size = message_size.clamp(1, LARGEST);
-        // The receiver checks the pattern over all transfers, so that it goes on where the last one ended.
+        // The receiver checks the pattern over all transfers, so that it goes on where the last one
+        // ended.
         match self.bulks.iter_mut().find(|bulk| bulk.assoc == assoc) {
             Some(bulk) => (bulk.left, bulk.message_size) = (bytes, message_size),
-            None => self.bulks.push(Bulk {
-                assoc,
-                position: 0,
-                left: bytes,
-                message_size,
-            }),
+            None => self.bulks.push(Bulk::new(assoc, bytes, message_size)),
         }
     }
 
@@ -169,10 +205,14 @@ impl Station {
     }
 
     fn read(&mut self, now: Instant, assoc: AssocId) {
-        while let Some(message) = self
+        while self
             .endpoint
-            .association_mut(now, assoc)
-            .and_then(|assoc| assoc.recv(now))
+            .association(assoc)
+            .is_some_and(Association::has_message)
+            && let Some(message) = self
+                .endpoint
+                .association_mut(now, assoc)
+                .and_then(|a| a.recv())
         {
             self.received_mut(assoc).add(now, &message);
             if self.keeping {
@@ -182,33 +222,26 @@ impl Station {
     }
 
     fn write(&mut self, now: Instant) {
-        for bulk in &mut self.bulks {
+        for bulk in self
+            .bulks
+            .iter_mut()
+            .filter(|bulk| !bulk.blocked && bulk.left != Some(0))
+        {
             let Some(assoc) = self.endpoint.association_mut(now, bulk.assoc) else {
                 continue;
             };
             while bulk.left != Some(0) {
-                let left = bulk.left.unwrap_or(u64::MAX);
-                let size = bulk
-                    .message_size
-                    .min(usize::try_from(left).unwrap_or(usize::MAX));
-                let payload = pattern(bulk.position, size);
-                let message = Message {
-                    stream: StreamId(0),
-                    ppid: BULK,
-                    unordered: false,
-                    payload,
-                };
-                match assoc.send(now, message) {
-                    Ok(()) => {}
-                    Err(SendError::WouldBlock(_)) => break,
+                match assoc.send(bulk.message()) {
+                    Ok(()) => bulk.advance(),
+                    Err(SendError::WouldBlock(_)) => {
+                        bulk.blocked = true;
+                        break;
+                    }
                     Err(error) => {
                         tracing::debug!(%error, "a bulk transfer ends early");
                         bulk.left = Some(0);
-                        break;
                     }
                 }
-                bulk.position += size as u64;
-                bulk.left = bulk.left.map(|left| left - size as u64);
             }
         }
     }
@@ -242,6 +275,12 @@ impl Node for Station {
 
     fn run_application(&mut self, now: Instant) {
         while let Some((assoc, event)) = self.endpoint.poll_event() {
+            if event == Event::Writable {
+                self.bulks
+                    .iter_mut()
+                    .filter(|bulk| bulk.assoc == assoc)
+                    .for_each(Bulk::unblock);
+            }
             self.events.push((now, assoc, event));
             if self.reading {
                 self.read(now, assoc);

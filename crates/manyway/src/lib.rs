@@ -1,1 +1,54 @@
-//! Multihomed, message-oriented connections over every network path at once.
+//! Multihomed, message-oriented connections that use every network path at once.
+//!
+//! An [`Endpoint`] owns UDP sockets, one per local address, and drives the SCTP engine of
+//! `manyway-proto` on the current tokio runtime. An [`Association`] is a connection: it sends and
+//! receives [`Message`]s over all paths between the two hosts (concurrent multipath transfer,
+//! CMT), through NATs, and goes on when paths fail, return, or change their address.
+//!
+//! ```
+//! use manyway::{Endpoint, EndpointConfig, Message};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut config = EndpointConfig::default();
+//! config.addresses = vec!["127.0.0.1".parse()?];
+//! let server = Endpoint::bind(config.clone()).await?;
+//! let mut listener = server.listen(7)?;
+//! tokio::spawn(async move {
+//!     while let Some(peer) = listener.accept().await {
+//!         while let Ok(Some(message)) = peer.recv().await {
+//!             let _ = peer.send(message).await;
+//!         }
+//!         let _ = peer.shutdown().await;
+//!     }
+//! });
+//!
+//! let client = Endpoint::bind(config).await?;
+//! let echo = client.connect(&server.local_addresses(), 7).await?;
+//! echo.send(Message::new(0, "hello")).await?;
+//! assert_eq!(&echo.recv().await?.expect("an echo").payload[..], b"hello");
+//! echo.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod association;
+mod config;
+mod driver;
+mod endpoint;
+mod error;
+mod listener;
+mod shared;
+
+pub use association::Association;
+pub use config::EndpointConfig;
+pub use endpoint::Endpoint;
+pub use error::{BindError, ConnectError, RecvError, SendError, ShutdownError};
+pub use listener::Listener;
+pub use manyway_proto::{
+    AssocState, AssocStats, CloseReason, ControllerKind, EndpointStats, FourTuple, ListenError,
+    Message, PathError, PathId, PathInfo, PathState, Ppid, StreamId, TransportConfig, Wish,
+};
+
+/// The UDP port of SCTP encapsulated in UDP (RFC 6951, section 5.1).
+pub const UDP_PORT: u16 = 9899;

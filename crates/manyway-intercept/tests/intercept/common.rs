@@ -63,10 +63,6 @@ impl TestHandler {
         })
     }
 
-    pub(crate) fn server(&self) -> SocketAddr {
-        self.server
-    }
-
     pub(crate) fn count(&self) -> usize {
         self.connects.load(Ordering::SeqCst)
     }
@@ -75,7 +71,11 @@ impl TestHandler {
 impl Handler for TestHandler {
     fn on_connect(&self, connect: PendingConnect) {
         self.connects.fetch_add(1, Ordering::SeqCst);
-        let seen = (connect.destination(), connect.is_nonblocking(), connect.program_name());
+        let seen = (
+            connect.destination(),
+            connect.is_nonblocking(),
+            connect.program_name(),
+        );
         self.seen.lock().unwrap().push(seen);
         if matches!(self.plan, Plan::Direct) {
             return connect.direct();
@@ -221,20 +221,33 @@ pub(crate) fn intercepted(handler: &Arc<TestHandler>, argv: &[&str]) -> Run {
     let program = Program::new(shell(file.path(), argv));
     let supervisor = Supervisor::spawn(program, Arc::clone(handler) as Arc<dyn Handler>).unwrap();
     let status = supervisor.wait().unwrap().code();
-    Run { output: std::fs::read_to_string(file.path()).unwrap(), status }
+    Run {
+        output: std::fs::read_to_string(file.path()).unwrap(),
+        status,
+    }
 }
 
 /// Runs a program with nothing in between.
 pub(crate) fn native(argv: &[&str]) -> Run {
     let file = output_file();
     let line = shell(file.path(), argv);
-    let status = Command::new(&line[0]).args(&line[1..]).status().unwrap().code();
-    Run { output: std::fs::read_to_string(file.path()).unwrap(), status }
+    let status = Command::new(&line[0])
+        .args(&line[1..])
+        .status()
+        .unwrap()
+        .code();
+    Run {
+        output: std::fs::read_to_string(file.path()).unwrap(),
+        status,
+    }
 }
 
 /// A probe in `tests/intercept/probes`, run by Python.
 pub(crate) fn probe(name: &str) -> String {
-    format!("{}/tests/intercept/probes/{name}", env!("CARGO_MANIFEST_DIR"))
+    format!(
+        "{}/tests/intercept/probes/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    )
 }
 
 /// Waits for something that must happen; panics after a time no machine needs.

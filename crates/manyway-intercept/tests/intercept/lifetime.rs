@@ -21,7 +21,10 @@ fn start(handler: &Arc<TestHandler>, argv: &[&str]) -> Supervisor {
 
 fn signal(pid: u32, name: &str) {
     let arguments = [format!("-{name}"), pid.to_string()];
-    let status = std::process::Command::new("kill").args(arguments).status().unwrap();
+    let status = std::process::Command::new("kill")
+        .args(arguments)
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
@@ -56,7 +59,9 @@ fn ctrl_c_ends_a_program_in_a_held_connect_at_once() {
              socket.create_connection(('{REMOTE}', 80))"
         );
         let supervisor = start(&handler, &["python3", "-c", &script]);
-        eventually("the connect is held", || !handler.kept.lock().unwrap().is_empty());
+        eventually("the connect is held", || {
+            !handler.kept.lock().unwrap().is_empty()
+        });
         signal(supervisor.child_pid(), name);
         assert_eq!(supervisor.wait().unwrap().code(), None);
     }
@@ -75,7 +80,9 @@ fn a_killed_program_cancels_its_held_connect() {
              time.sleep(1.5); child.kill(); time.sleep(60)"
         );
         let supervisor = start(&handler, &["python3", "-c", &script]);
-        eventually("the cancellation", || !handler.cancelled.lock().unwrap().is_empty());
+        eventually("the cancellation", || {
+            !handler.cancelled.lock().unwrap().is_empty()
+        });
         assert!(handler.kept.lock().unwrap()[0].is_cancelled());
         signal(supervisor.child_pid(), "KILL");
         supervisor.wait().unwrap();
@@ -92,7 +99,9 @@ fn a_program_that_closes_its_socket_cancels_the_held_connect() {
          os.close(t); time.sleep(60)"
     );
     let supervisor = start(&handler, &["python3", "-c", &script]);
-    eventually("the cancellation", || !handler.cancelled.lock().unwrap().is_empty());
+    eventually("the cancellation", || {
+        !handler.cancelled.lock().unwrap().is_empty()
+    });
     signal(supervisor.child_pid(), "KILL");
     supervisor.wait().unwrap();
 }
@@ -126,7 +135,9 @@ int main(int argc, char **argv) {
 #[test]
 fn a_caught_signal_interrupts_or_restarts_a_blocking_connect_as_natively() {
     let directory = tempfile::tempdir().unwrap();
-    let Some(program) = compiled(directory.path(), ALARM, &["-static"]) else { return };
+    let Some(program) = compiled(directory.path(), ALARM, &["-static"]) else {
+        return;
+    };
     let program = program.to_str().unwrap();
     let handler = nowhere(Plan::Never);
     let run = intercepted(&handler, &[program, REMOTE, "0"]);
@@ -135,7 +146,10 @@ fn a_caught_signal_interrupts_or_restarts_a_blocking_connect_as_natively() {
     let server = serve("127.0.0.1:0", echo_service);
     let handler = TestHandler::new(Plan::Succeed(Duration::from_secs(1)), server);
     let run = intercepted(&handler, &[program, REMOTE, "1"]);
-    assert_eq!((run.output.as_str(), handler.count()), ("connect 0 rings 1", 1));
+    assert_eq!(
+        (run.output.as_str(), handler.count()),
+        ("connect 0 rings 1", 1)
+    );
 }
 
 #[test]
@@ -189,5 +203,29 @@ fn an_intercepted_program_gets_its_signals_and_environment() {
         .with_env("COLOUR", "blue");
     let supervisor = Supervisor::spawn(program, handler as Arc<dyn Handler>).unwrap();
     let status = supervisor.wait().unwrap();
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGKILL));
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&status),
+        Some(libc::SIGKILL)
+    );
+}
+
+/// Set in the run of a test below another supervisor.
+const NESTED: &str = "MANYWAY_TEST_NESTED";
+
+#[test]
+fn a_second_supervisor_in_the_same_tree_is_refused_with_the_way_out() {
+    let handler = nowhere(Plan::Direct);
+    if std::env::var_os(NESTED).is_some() {
+        let error = Supervisor::spawn(Program::new(["true"]), handler as Arc<dyn Handler>)
+            .expect_err("the kernel allows one");
+        assert!(matches!(error, SpawnError::Busy), "{error}");
+        assert_eq!(error.exit_code(), 125);
+        return;
+    }
+    let test = "lifetime::a_second_supervisor_in_the_same_tree_is_refused_with_the_way_out";
+    let program = Program::new([std::env::current_exe().unwrap()])
+        .with_arguments(["--exact", test, "--nocapture"])
+        .with_env(NESTED, "1");
+    let supervisor = Supervisor::spawn(program, handler as Arc<dyn Handler>).unwrap();
+    assert!(supervisor.wait().unwrap().success());
 }

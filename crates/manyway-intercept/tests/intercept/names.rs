@@ -32,7 +32,8 @@ int main(int argc, char **argv) {
         printf("%d %d %d %d\n", r, (int)n, clean, memcmp(b, &a, room) == 0);
     }
     socklen_t n = -1;
-    printf("%d %d\n", getpeername(s, (void *)b, &n), errno == EINVAL);
+    int r = getpeername(s, (void *)b, &n);
+    printf("%d %d\n", r, errno == EINVAL);
     n = sizeof a;
     getsockname(s, (void *)&a, &n);
     printf("local %d\n", (ntohl(a.sin_addr.s_addr) >> 24) != 127);
@@ -43,14 +44,25 @@ int main(int argc, char **argv) {
 #[test]
 fn the_peer_is_the_true_remote_and_never_more_than_the_buffer_holds() {
     let directory = tempfile::tempdir().unwrap();
-    let Some(program) = compiled(directory.path(), SHORT_BUFFER, &["-static"]) else { return };
+    let Some(program) = compiled(directory.path(), SHORT_BUFFER, &["-static"]) else {
+        return;
+    };
     let server = serve("127.0.0.1:0", echo_service);
     let handler = TestHandler::new(Plan::Succeed(Duration::ZERO), server);
     let run = intercepted(&handler, &[program.to_str().unwrap(), REMOTE]);
     let lines: Vec<&str> = run.output.lines().collect();
-    assert_eq!(lines[..6], ["0 16 1 1", "0 16 1 1", "0 16 1 1", "0 16 1 1", "0 16 1 1", "-1 1"]);
+    assert_eq!(
+        lines[..6],
+        [
+            "0 16 1 1", "0 16 1 1", "0 16 1 1", "0 16 1 1", "0 16 1 1", "-1 1"
+        ]
+    );
     // Without any route the local address cannot be told.
-    if std::net::UdpSocket::bind("0.0.0.0:0").unwrap().connect((REMOTE, 80)).is_ok() {
+    if std::net::UdpSocket::bind("0.0.0.0:0")
+        .unwrap()
+        .connect((REMOTE, 80))
+        .is_ok()
+    {
         assert_eq!(lines[6], "local 1");
     }
 }
@@ -69,13 +81,17 @@ connection.sendall(b'bye')
     let line = format!("exec python3 -c \"$0\" > '{}' 2>&1", file.path().display());
     let program = Program::new(["sh", "-c", &line, script]);
     let supervisor = Supervisor::spawn(program, Arc::clone(&handler) as Arc<dyn Handler>).unwrap();
-    eventually("the program listens", || !handler.listening.lock().unwrap().is_empty());
+    eventually("the program listens", || {
+        !handler.listening.lock().unwrap().is_empty()
+    });
     let listener = handler.listening.lock().unwrap()[0].clone();
     assert!(listener.local_addr.ip().is_loopback());
     assert_ne!((listener.port(), listener.cookie), (0, 0));
 
     let broker = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    broker.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    broker
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
     let own = broker.local_addr().unwrap().as_socket().unwrap();
     let client: SocketAddr = "198.51.100.4:4711".parse().unwrap();
     let name = supervisor.peer_names().register(own, client);
@@ -98,7 +114,9 @@ fn a_closed_listener_is_noticed_while_the_program_goes_on() {
     let handler = TestHandler::new(Plan::Direct, "127.0.0.1:1".parse().unwrap());
     let program = Program::new(["python3", "-c", script]);
     let supervisor = Supervisor::spawn(program, Arc::clone(&handler) as Arc<dyn Handler>).unwrap();
-    eventually("the close is noticed", || !handler.closed.lock().unwrap().is_empty());
+    eventually("the close is noticed", || {
+        !handler.closed.lock().unwrap().is_empty()
+    });
     kill(supervisor.child_pid(), libc::SIGKILL);
     supervisor.wait().unwrap();
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::common::{Plan, REMOTE, REMOTE6, TestHandler, http_service, installed, intercepted, serve};
+use crate::common::{
+    Plan, REMOTE, REMOTE6, TestHandler, http_service, installed, intercepted, serve,
+};
 
 const SOON: Duration = Duration::from_millis(30);
 const LATER: Duration = Duration::from_millis(300);
@@ -21,7 +23,11 @@ fn fetchers(url: &str) -> Vec<Vec<String>> {
         &["node", "-e", &node],
     ];
     let owned = |line: &&[&str]| line.iter().map(|s| (*s).to_owned()).collect();
-    lines.iter().filter(|line| installed(line[0])).map(owned).collect()
+    lines
+        .iter()
+        .filter(|line| installed(line[0]))
+        .map(owned)
+        .collect()
 }
 
 fn strs(line: &[String]) -> Vec<&str> {
@@ -36,7 +42,11 @@ fn fetchers_reach_a_remote_server_that_exists_only_behind_the_handler() {
             for delay in [Duration::ZERO, SOON, LATER] {
                 let handler = TestHandler::new(Plan::Succeed(delay), server);
                 let run = intercepted(&handler, &strs(&line));
-                assert_eq!((run.output.trim(), run.status), ("hello", Some(0)), "{line:?}");
+                assert_eq!(
+                    (run.output.trim(), run.status),
+                    ("hello", Some(0)),
+                    "{line:?}"
+                );
                 assert!(handler.count() >= 1, "{line:?} was not intercepted");
             }
         }

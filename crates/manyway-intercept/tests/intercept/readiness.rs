@@ -62,7 +62,9 @@ fn a_static_program_that_registers_before_connecting_sees_one_edge_at_success() 
     let server = serve("127.0.0.1:0", echo_service);
     let directory = tempfile::tempdir().unwrap();
     for flags in [&["-static"][..], &[]] {
-        let Some(program) = compiled(directory.path(), EPOLL_FIRST, flags) else { return };
+        let Some(program) = compiled(directory.path(), EPOLL_FIRST, flags) else {
+            return;
+        };
         let go = directory.path().join(format!("go{}", flags.len()));
         let handler = TestHandler::new(Plan::SucceedOnceThereIs(go.clone()), server);
         let line = [program.to_str().unwrap(), REMOTE, go.to_str().unwrap()];

@@ -111,6 +111,16 @@ impl Association {
         Ok(())
     }
 
+    /// Whether it is ending, by this side's or the peer's wish.
+    pub fn is_shutting_down(&self) -> bool {
+        !self.state.takes_messages()
+    }
+
+    /// Whether an acknowledgement or answer is due; new messages aside.
+    pub fn wants_to_send(&self) -> bool {
+        self.receiver.sack.is_due() || self.outbox.next_path().is_some()
+    }
+
     /// Whether a message can be read.
     pub fn has_message(&self) -> bool {
         self.receiver.inbound.has_ready()

@@ -22,10 +22,7 @@ impl<N: Node> Network<N> {
 
     /// Gives `f` a host's node, then sends what that made it want to send.
     pub fn with_node<R>(&mut self, host: HostId, f: impl FnOnce(&mut N) -> R) -> R {
-        let now = self.now;
-        let node = &mut self.hosts[host.0].node;
-        let result = f(node);
-        node.run_application(now);
+        let result = f(&mut self.hosts[host.0].node);
         self.drain(host);
         result
     }
@@ -99,7 +96,8 @@ impl<N: Node> Network<N> {
         self.tell_addresses(id.host);
     }
 
-    /// Puts a datagram into the core, as if somebody with this source address had sent it. It may be forged.
+    /// Puts a datagram into the core, as if somebody with this source address had sent it. It may
+    /// be forged.
     pub fn inject(&mut self, source: SocketAddr, destination: SocketAddr, payload: Bytes) {
         self.route(Packet {
             source,

@@ -23,7 +23,8 @@ impl Direction {
     }
 }
 
-/// One thing that happens to a network, as data, so that scenarios can be generated, printed and shrunk.
+/// One thing that happens to a network, as data, so that scenarios can be generated, printed and
+/// shrunk.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// An interface's links swallow everything from now on; nobody is told.

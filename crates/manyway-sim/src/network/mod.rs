@@ -1,8 +1,10 @@
-//! A world in virtual time: hosts, their interfaces, links, NATs, and a core that routes between them.
+//! A world in virtual time: hosts, their interfaces, links, NATs, and a core that routes between
+//! them.
 //!
-//! Every interface is joined to the core by one link in each direction, behind a NAT or not. The core itself takes no
-//! time and reaches every public address. Nothing depends on anything but the seed, so a run can be repeated exactly.
-//! Datagrams are not ECN-capable here: a link's congestion marks have no effect.
+//! Every interface is joined to the core by one link in each direction, behind a NAT or not. The
+//! core itself takes no time and reaches every public address. Nothing depends on anything but the
+//! seed, so a run can be repeated exactly. Datagrams are not ECN-capable here: a link's congestion
+//! marks have no effect.
 
 mod access;
 mod action;

@@ -9,8 +9,8 @@ use crate::Instant;
 
 /// A sans-IO protocol engine, with or without an application on top.
 ///
-/// After each input the network calls [`Node::run_application`], then [`Node::poll_transmit`] until it returns `None`,
-/// then [`Node::poll_timeout`].
+/// After each input the network calls [`Node::poll_transmit`] until it returns `None`, then
+/// [`Node::run_application`], then [`Node::poll_transmit`] again, then [`Node::poll_timeout`].
 pub trait Node {
     /// A datagram has arrived at `path.local` from `path.remote`.
     fn handle_datagram(&mut self, now: Instant, path: FourTuple, datagram: Bytes);

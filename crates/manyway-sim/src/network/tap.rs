@@ -11,7 +11,8 @@ use bytes::Bytes;
 use super::{InterfaceId, Packet};
 use crate::{Instant, PcapWriter, inet};
 
-/// A datagram that a host is about to send, as a [`Network::set_hook`](super::Network::set_hook) hook sees it.
+/// A datagram that a host is about to send, as a [`Network::set_hook`](super::Network::set_hook)
+/// hook sees it.
 #[derive(Clone, Debug)]
 pub struct Sent<'a> {
     /// The time.

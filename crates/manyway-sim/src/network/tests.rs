@@ -11,7 +11,8 @@ use crate::{Instant, Loss, Rate};
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Sends a numbered datagram every millisecond to `target`, answers nothing, and remembers what comes.
+/// Sends a numbered datagram every millisecond to `target`, answers nothing, and remembers what
+/// comes.
 #[derive(Debug, Default)]
 struct Ticker {
     target: Option<FourTuple>,

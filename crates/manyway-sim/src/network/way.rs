@@ -16,8 +16,22 @@ const MAX_DATAGRAMS: usize = 10;
 const STUCK: u32 = 100_000;
 
 impl<N: Node> Network<N> {
-    /// Sends everything a node has to send and notes when it wants to be woken.
+    /// Drains a node after an input and notes when it wants to be woken.
     pub(super) fn drain(&mut self, host: HostId) {
+        self.transmit(host);
+        let now = self.now;
+        self.hosts[host.0].node.run_application(now);
+        self.transmit(host);
+        let timer = self.hosts[host.0].node.poll_timeout();
+        let old = std::mem::replace(&mut self.hosts[host.0].timer, timer);
+        if old != timer {
+            old.map(|due| self.timers.remove(&(due, host)));
+            timer.map(|due| self.timers.insert((due, host)));
+        }
+    }
+
+    /// Sends everything a node has to send.
+    fn transmit(&mut self, host: HostId) {
         let mut buffer = std::mem::take(&mut self.buffer);
         for round in 0.. {
             assert!(round < STUCK, "{host:?} never stops sending");
@@ -28,12 +42,6 @@ impl<N: Node> Network<N> {
             self.send(host, &transmit, &buffer);
         }
         self.buffer = buffer;
-        let timer = self.hosts[host.0].node.poll_timeout();
-        let old = std::mem::replace(&mut self.hosts[host.0].timer, timer);
-        if old != timer {
-            old.map(|due| self.timers.remove(&(due, host)));
-            timer.map(|due| self.timers.insert((due, host)));
-        }
     }
 
     fn send(&mut self, host: HostId, transmit: &Transmit, buffer: &[u8]) {

@@ -165,7 +165,8 @@ impl<N: Node> Network<N> {
         self.run_until(self.now + time);
     }
 
-    /// Runs until `done` says so or nothing happens any more within `most`; returns what `done` says at the end.
+    /// Runs until `done` says so or nothing happens any more within `most`; returns what `done`
+    /// says at the end.
     pub fn run_to(&mut self, most: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
         let end = self.now + most;
         loop {

@@ -33,7 +33,9 @@ started = client.connect_ex(address)
 print("connect", name(started) if started else 0)
 if "early" not in sys.argv:
     poll.register(client, interest)
-print("events", [hex(mask) for _, mask in poll.poll(20)])
+# A failure may show as an error first and as everything else right after.
+events = [mask for _, mask in poll.poll(20)]
+print("events", ["error" if mask & select.EPOLLERR else hex(mask) for mask in events])
 for look in order:
     if look == "e":
         print("SO_ERROR", name(client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)))

@@ -1,0 +1,62 @@
+//! From the sockets to the engine.
+
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+
+use manyway_net::udp::{IcmpErrorKind, UdpSocket};
+use manyway_proto::FourTuple;
+
+use super::{Driver, Progress};
+
+impl Driver {
+    /// Receives one batch per socket.
+    pub(super) fn receive(&mut self, cx: &mut Context<'_>) -> Progress {
+        let mut progress = Progress::None;
+        for bound in &self.sockets.bound {
+            self.learn_refusals(&bound.socket, bound.local, cx);
+            match bound.socket.poll_recv(cx, &mut self.batch) {
+                Poll::Ready(Ok(_)) => progress = Progress::Some,
+                Poll::Ready(Err(error)) => {
+                    tracing::debug!(local = %bound.local, %error, "cannot receive");
+                    continue;
+                }
+                Poll::Pending => continue,
+            }
+            let now = self.shared.now();
+            let mut state = self.shared.lock();
+            for received in self.batch.drain() {
+                let local = match received.destination_ip {
+                    Some(ip) if bound.local.ip().is_unspecified() => {
+                        SocketAddr::new(ip, bound.local.port())
+                    }
+                    _ => bound.local,
+                };
+                let path = FourTuple {
+                    local,
+                    remote: received.source,
+                };
+                for datagram in received.segments {
+                    state.proto.handle_datagram(now, path, datagram);
+                }
+            }
+        }
+        progress
+    }
+
+    /// Hosts that say that nobody listens on a UDP port.
+    fn learn_refusals(&self, socket: &UdpSocket, local: SocketAddr, cx: &mut Context<'_>) {
+        while let Poll::Ready(Ok(error)) = socket.poll_error(cx) {
+            tracing::trace!(?error, "ICMP");
+            if error.kind == IcmpErrorKind::PortUnreachable {
+                let path = FourTuple {
+                    local,
+                    remote: error.destination,
+                };
+                self.shared
+                    .lock()
+                    .proto
+                    .handle_unreachable(self.shared.now(), path);
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The UDP sockets: one per local address, pinned to its interface; servers have one per family.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::{Context, Poll};
+
+use manyway_net::interfaces::{InterfaceAddress, usable_addresses};
+use manyway_net::udp::{Datagrams, UdpOptions, UdpSocket};
+
+use super::{Held, Progress};
+use crate::config::EndpointConfig;
+use crate::error::BindError;
+
+/// Batches held back for a full socket; more are dropped, as a full queue would.
+const MAX_HELD: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub(super) socket: UdpSocket,
+    pub(super) local: SocketAddr,
+    held: VecDeque<Held>,
+}
+
+impl Bound {
+    fn new(socket: UdpSocket) -> Self {
+        Self {
+            local: socket.local_addr(),
+            socket,
+            held: VecDeque::new(),
+        }
+    }
+
+    fn try_send(&self, transmit: &manyway_proto::Transmit, contents: &[u8]) -> bool {
+        let wildcard = self.local.ip().is_unspecified();
+        let result = self.socket.try_send(&Datagrams {
+            destination: transmit.path.remote,
+            source: wildcard.then(|| transmit.path.local.ip()),
+            ecn: None,
+            segment_size: transmit.segment_size,
+            contents,
+        });
+        match result {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return false,
+            // To the engine it is a lost packet; its timers find out.
+            Err(error) => tracing::debug!(path = ?transmit.path, %error, "cannot send"),
+            Ok(()) => {}
+        }
+        true
+    }
+}
+
+/// All sockets of an endpoint.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub(super) bound: Vec<Bound>,
+    /// Addresses behind the wildcard sockets.
+    behind_wildcard: Vec<IpAddr>,
+    mode: Mode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// The addresses that the configuration names.
+    Fixed,
+    /// One socket per usable address of the host.
+    PerAddress,
+    /// One socket per family for all addresses of the host, on this port.
+    Wildcard(u16),
+}
+
+impl Sockets {
+    pub(crate) fn bind(config: &EndpointConfig) -> Result<Self, BindError> {
+        let mode = match (config.addresses.is_empty(), config.udp_port) {
+            (false, _) => Mode::Fixed,
+            (true, 0) => Mode::PerAddress,
+            (true, port) => Mode::Wildcard(port),
+        };
+        let mut sockets = Self {
+            bound: Vec::new(),
+            behind_wildcard: Vec::new(),
+            mode,
+        };
+        match mode {
+            Mode::Fixed => {
+                let interfaces = usable_addresses().unwrap_or_default();
+                for ip in &config.addresses {
+                    let interface = interfaces.iter().find(|i| i.address == *ip);
+                    sockets.add(SocketAddr::new(*ip, config.udp_port), interface)?;
+                }
+            }
+            Mode::PerAddress => {
+                for usable in usable_addresses().map_err(BindError::Addresses)? {
+                    sockets.add(SocketAddr::new(usable.address, 0), Some(&usable))?;
+                }
+            }
+            Mode::Wildcard(port) => {
+                sockets.add(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port), None)?;
+                // A host without IPv6 is no error.
+                let v6 = sockets.add(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port), None);
+                if let Err(error) = v6 {
+                    tracing::debug!(%error, "no IPv6 socket");
+                }
+                sockets.follow_host();
+            }
+        }
+        if sockets.bound.is_empty() && mode == Mode::Fixed {
+            return Err(BindError::NoAddress);
+        }
+        Ok(sockets)
+    }
+
+    fn add(
+        &mut self,
+        local: SocketAddr,
+        interface: Option<&InterfaceAddress>,
+    ) -> Result<(), BindError> {
+        let mut options = UdpOptions::new(local);
+        options.interface = interface.map(|i| i.interface.clone());
+        self.bound.push(Bound::new(UdpSocket::bind(&options)?));
+        Ok(())
+    }
+
+    /// A socket for peers on this very host, unless one serves them already.
+    pub(super) fn add_loopback(&mut self, ip: IpAddr) {
+        if matches!(self.mode, Mode::Wildcard(_)) {
+            if !self.behind_wildcard.contains(&ip) {
+                self.behind_wildcard.push(ip);
+            }
+        } else if let Err(error) = self.add(SocketAddr::new(ip, 0), None) {
+            tracing::warn!(%ip, %error, "no socket for peers on this host");
+        }
+    }
+
+    pub(super) fn follows_host(&self) -> bool {
+        self.mode != Mode::Fixed
+    }
+
+    /// Compares with the host's addresses; true if something changed.
+    pub(super) fn follow_host(&mut self) -> bool {
+        if self.mode == Mode::Fixed {
+            return false;
+        }
+        let Ok(usable) = usable_addresses() else {
+            return false;
+        };
+        if let Mode::Wildcard(_) = self.mode {
+            let loopback = self
+                .behind_wildcard
+                .iter()
+                .copied()
+                .filter(IpAddr::is_loopback);
+            let now: Vec<IpAddr> = usable.iter().map(|u| u.address).chain(loopback).collect();
+            let changed = now != self.behind_wildcard;
+            self.behind_wildcard = now;
+            return changed;
+        }
+        let before = self.bound.len();
+        self.bound.retain(|b| {
+            b.local.ip().is_loopback() || usable.iter().any(|u| u.address == b.local.ip())
+        });
+        let mut changed = self.bound.len() != before;
+        for address in &usable {
+            if self.bound.iter().any(|b| b.local.ip() == address.address) {
+                continue;
+            }
+            match self.add(SocketAddr::new(address.address, 0), Some(address)) {
+                Ok(()) => changed = true,
+                Err(error) => tracing::warn!(%error, "cannot use a new address"),
+            }
+        }
+        changed
+    }
+
+    /// What peers can be told and paths can start from.
+    pub(crate) fn local_addresses(&self) -> Vec<SocketAddr> {
+        let mut all = Vec::new();
+        for bound in &self.bound {
+            if !bound.local.ip().is_unspecified() {
+                all.push(bound.local);
+                continue;
+            }
+            let same = self
+                .behind_wildcard
+                .iter()
+                .filter(|ip| ip.is_ipv4() == bound.local.is_ipv4());
+            all.extend(same.map(|ip| SocketAddr::new(*ip, bound.local.port())));
+        }
+        all
+    }
+
+    fn serving(&mut self, local: SocketAddr) -> Option<&mut Bound> {
+        let exact = self.bound.iter().position(|b| b.local == local);
+        let wildcard = || {
+            self.bound.iter().position(|b| {
+                b.local.ip().is_unspecified()
+                    && b.local.port() == local.port()
+                    && b.local.is_ipv4() == local.is_ipv4()
+            })
+        };
+        let at = exact.or_else(wildcard)?;
+        self.bound.get_mut(at)
+    }
+
+    /// Sends a batch, or holds it back while its socket is full. Other sockets go on.
+    pub(super) fn send(&mut self, transmit: manyway_proto::Transmit, contents: &[u8]) {
+        let Some(bound) = self.serving(transmit.path.local) else {
+            tracing::debug!(path = ?transmit.path, "the address is gone");
+            return;
+        };
+        if bound.held.is_empty() && bound.try_send(&transmit, contents) {
+            return;
+        }
+        if bound.held.len() < MAX_HELD {
+            bound.held.push_back(Held {
+                transmit,
+                contents: contents.to_vec(),
+            });
+        }
+    }
+
+    /// Sends what was held back, as far as the sockets take it.
+    pub(super) fn flush(&mut self, cx: &mut Context<'_>) -> Progress {
+        let mut progress = Progress::None;
+        for bound in &mut self.bound {
+            while let Some(held) = bound.held.front() {
+                match bound.socket.poll_send_ready(cx) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) => {
+                        tracing::debug!(%error, "cannot wait for the socket");
+                        bound.held.clear();
+                        break;
+                    }
+                    Poll::Pending => break,
+                }
+                if bound.try_send(&held.transmit, &held.contents) {
+                    bound.held.pop_front();
+                    progress = Progress::Some;
+                }
+            }
+        }
+        progress
+    }
+
+    /// Whether some socket is full: the engine keeps its packets then.
+    pub(super) fn is_congested(&self) -> bool {
+        self.bound.iter().any(|b| b.held.len() >= MAX_HELD / 2)
+    }
+
+    pub(super) fn is_flushed(&self) -> bool {
+        self.bound.iter().all(|b| b.held.is_empty())
+    }
+
+    /// The least number of segments that all sockets can send at once.
+    pub(super) fn max_segments(&self) -> usize {
+        self.bound
+            .iter()
+            .map(|b| b.socket.max_gso_segments())
+            .min()
+            .unwrap_or(1)
+    }
+}

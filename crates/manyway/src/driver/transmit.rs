@@ -1,0 +1,50 @@
+//! From the engine to the sockets.
+
+use std::task::Context;
+
+use super::{Driver, Progress};
+
+/// Most bytes of one GSO batch: what a UDP datagram could carry.
+const MAX_BATCH_BYTES: usize = 65_000;
+/// Batches sent before receiving gets a turn.
+const BATCHES: usize = 32;
+
+impl Driver {
+    /// Sends what the engine has.
+    pub(super) fn transmit(&mut self, cx: &mut Context<'_>) -> Progress {
+        let mut progress = self.sockets.flush(cx);
+        // Full packets are the largest, so this bounds the batch's bytes too.
+        let segments = self
+            .sockets
+            .max_segments()
+            .min(MAX_BATCH_BYTES / 1472)
+            .max(1);
+        for _ in 0..BATCHES {
+            if self.sockets.is_congested() {
+                break;
+            }
+            let now = self.shared.now();
+            let transmit = self
+                .shared
+                .lock()
+                .proto
+                .poll_transmit(now, segments, &mut self.buffer);
+            let Some(transmit) = transmit else {
+                self.release_orphans();
+                return progress;
+            };
+            self.sockets.send(transmit, &self.buffer[..transmit.size]);
+            progress = Progress::Some;
+        }
+        // Registers for the moment when full sockets have room again.
+        let _ = self.sockets.flush(cx);
+        progress
+    }
+
+    fn release_orphans(&self) {
+        let mut state = self.shared.lock();
+        for id in std::mem::take(&mut state.orphans) {
+            state.proto.release(id);
+        }
+    }
+}
