@@ -124,7 +124,10 @@ mod tests {
 
     #[test]
     fn a_placeholder_needs_one_file_and_a_choice_all() {
-        assert_eq!(missing_in("`crates/a/src/cmd/<verb>.rs` `crates/*/src/lib.rs`"), []);
+        assert_eq!(
+            missing_in("`crates/a/src/cmd/<verb>.rs` `crates/*/src/lib.rs`"),
+            []
+        );
         assert_eq!(missing_in("`crates/a/src/{lib,cmd/set}.rs`"), []);
         assert_eq!(missing_in("`crates/a/src/cmd/<verb>.c`").len(), 1);
         assert_eq!(missing_in("`crates/a/src/{lib,gone}.rs`").len(), 1);
@@ -132,6 +135,9 @@ mod tests {
 
     #[test]
     fn commands_and_other_code_are_not_paths() {
-        assert_eq!(missing_in("`cargo test -p crates/x` and `Vec<u8>` and crates/gone"), []);
+        assert_eq!(
+            missing_in("`cargo test -p crates/x` and `Vec<u8>` and crates/gone"),
+            []
+        );
     }
 }

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use cargo_metadata::{DependencyKind, Metadata, Package};
 
+use crate::workspace::{Failure, Workspace};
+use crate::{documents, report};
+
 /// Each crate of the workspace and the workspace's crates it may use.
 const HOUSE: &[(&str, &[&str])] = &[
     ("manyway-wire", &[]),
@@ -53,11 +56,26 @@ const SANS_IO: &[&str] = &["manyway-wire", "manyway-proto"];
 
 /// What brings clocks, sockets or threads in.
 const IO: &[&str] = &[
-    "async-io", "libc", "mio", "nix", "quinn-udp", "rustix", "smol", "socket2", "tokio",
+    "async-io",
+    "libc",
+    "mio",
+    "nix",
+    "quinn-udp",
+    "rustix",
+    "smol",
+    "socket2",
+    "tokio",
 ];
 
+/// Checks the arrows, and the paths by which the documents point into the house.
+pub(crate) fn run(workspace: &Workspace) -> Result<bool, Failure> {
+    let mut problems = problems(&workspace.metadata()?);
+    problems.extend(documents::problems(workspace)?);
+    Ok(report("layers", &problems))
+}
+
 /// Every arrow that the house does not have.
-pub(crate) fn problems(metadata: &Metadata) -> Vec<String> {
+fn problems(metadata: &Metadata) -> Vec<String> {
     let house: BTreeMap<_, _> = HOUSE.iter().copied().collect();
     let mut problems = Vec::new();
     for package in metadata.workspace_packages() {
@@ -84,7 +102,9 @@ fn forbidden(package: &Package, may_use: &[&str]) -> Vec<String> {
             found.push(format!("{name} must not use {to}; it may use {may_use:?}"));
         }
         if SANS_IO.contains(&name) && !is_test && IO.contains(&to) {
-            found.push(format!("{name} must not use {to}: time, bytes and randomness come in"));
+            found.push(format!(
+                "{name} must not use {to}: time, bytes and randomness come in"
+            ));
         }
     }
     found
@@ -102,7 +122,11 @@ mod tests {
     /// Makes a workspace of these crates, each with the lines of its manifest below `[package]`.
     fn problems_of(crates: &[(&str, &str)]) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("Cargo.toml"), "[workspace]\nmembers = [\"*\"]\n").unwrap();
+        fs::write(
+            folder.path().join("Cargo.toml"),
+            "[workspace]\nmembers = [\"*\"]\n",
+        )
+        .unwrap();
         for (name, rest) in crates {
             write_crate(&folder.path().join(name), name, rest);
         }
@@ -134,7 +158,10 @@ mod tests {
     fn an_arrow_upwards_is_a_problem() {
         let found = problems_of(&[("manyway-wire", PROTO_BELOW), ("manyway-proto", "")]);
         assert_eq!(found.len(), 1);
-        assert!(found[0].starts_with("manyway-wire must not use manyway-proto"), "{found:?}");
+        assert!(
+            found[0].starts_with("manyway-wire must not use manyway-proto"),
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -150,7 +177,11 @@ mod tests {
     fn tests_may_use_the_test_networks_but_nothing_else_above() {
         let dev = |name| format!("[dev-dependencies]\n{name} = {{ path = \"../{name}\" }}");
         let net = |below: &str| {
-            problems_of(&[("manyway-net", below), ("manyway-bed", ""), ("manyway-api", "")])
+            problems_of(&[
+                ("manyway-net", below),
+                ("manyway-bed", ""),
+                ("manyway-api", ""),
+            ])
         };
         assert_eq!(net(&dev("manyway-bed")), [""; 0]);
         assert_eq!(net(&dev("manyway-api")).len(), 1);
@@ -160,7 +191,10 @@ mod tests {
     fn a_crate_without_a_place_is_a_problem() {
         let found = problems_of(&[("manyway-shed", "")]);
         assert_eq!(found.len(), 1);
-        assert!(found[0].starts_with("manyway-shed is not in the table"), "{found:?}");
+        assert!(
+            found[0].starts_with("manyway-shed is not in the table"),
+            "{found:?}"
+        );
     }
 
     #[test]

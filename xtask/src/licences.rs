@@ -46,12 +46,18 @@ fn problem(package: &Package) -> Option<String> {
 /// Whether a licence expression can be met with what we accept.
 fn judge(licence: &str) -> Result<(), String> {
     // Old crates write `MIT/Apache-2.0` for a choice.
-    let expression = Expression::parse_mode(licence, ParseMode::LAX)
-        .map_err(|error| format!("has the licence {licence:?}, which is no SPDX expression: {}", error.reason))?;
+    let expression = Expression::parse_mode(licence, ParseMode::LAX).map_err(|error| {
+        format!(
+            "has the licence {licence:?}, which is no SPDX expression: {}",
+            error.reason
+        )
+    })?;
     if expression.evaluate(is_accepted) {
         Ok(())
     } else {
-        Err(format!("has the licence {licence:?}, which needs one that we do not accept"))
+        Err(format!(
+            "has the licence {licence:?}, which needs one that we do not accept"
+        ))
     }
 }
 
@@ -98,7 +104,13 @@ mod tests {
     fn deny_toml_accepts_the_same() {
         let root = Workspace::find().unwrap().root;
         let deny = std::fs::read_to_string(root.join("deny.toml")).unwrap();
-        let list = deny.split_once("allow = [").unwrap().1.split_once(']').unwrap().0;
+        let list = deny
+            .split_once("allow = [")
+            .unwrap()
+            .1
+            .split_once(']')
+            .unwrap()
+            .0;
         let listed: Vec<_> = list.split('"').skip(1).step_by(2).collect();
         assert_eq!(listed, ACCEPTED);
     }

@@ -58,11 +58,7 @@ fn run(cli: &Cli) -> Result<bool, Failure> {
     let workspace = Workspace::find()?;
     match &cli.task {
         Task::Test(args) => test::run(&workspace, args),
-        Task::Layers => {
-            let mut problems = layers::problems(&workspace.metadata()?);
-            problems.extend(documents::problems(&workspace)?);
-            Ok(report("layers", &problems))
-        }
+        Task::Layers => layers::run(&workspace),
         Task::Lines => lines::run(&workspace),
         Task::Licences => licences::run(&workspace),
         Task::Rfc(args) => rfc::run(&workspace, args),

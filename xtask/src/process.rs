@@ -1,8 +1,9 @@
 //! Running other programs.
 
+use std::env;
 use std::io::{self, BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
-use std::{env, path::Path};
 
 /// How a program ended and what it said.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Ran {
 pub(crate) fn run(mut command: Command) -> io::Result<Ran> {
     let (reader, writer) = io::pipe()?;
     command
+        // What it says is read, too.
+        .env("CARGO_TERM_COLOR", "never")
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer);
@@ -55,7 +58,7 @@ pub(crate) fn is_installed(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         // Debian keeps administrators' programs out of other users' PATH.
-        .chain(["/usr/sbin", "/sbin"].map(|folder| Path::new(folder).to_owned()))
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
         .any(|folder| folder.join(program).is_file())
 }
 

@@ -42,6 +42,15 @@ impl Workspace {
         Ok(command.exec()?)
     }
 
+    /// Where cargo puts what it builds.
+    pub(crate) fn target_folder(&self) -> Result<PathBuf, Failure> {
+        let mut command = MetadataCommand::new();
+        command
+            .manifest_path(self.root.join("Cargo.toml"))
+            .no_deps();
+        Ok(command.exec()?.target_directory.into())
+    }
+
     /// A command that runs in the root folder.
     pub(crate) fn command(&self, program: impl Into<OsString>) -> Command {
         let mut command = Command::new(program.into());
@@ -88,10 +97,15 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
 
 /// Whether a file holds nothing but tests, benchmarks or examples.
 pub(crate) fn is_test_file(path: &Path) -> bool {
-    let in_test_folder = path
-        .components()
-        .any(|part| ["tests", "benches", "examples"].map(AsRef::as_ref).contains(&part.as_os_str()));
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
+    let in_test_folder = path.components().any(|part| {
+        ["tests", "benches", "examples"]
+            .map(AsRef::as_ref)
+            .contains(&part.as_os_str())
+    });
+    let stem = path
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or("");
     in_test_folder || stem == "tests" || stem.ends_with("_tests")
 }
 

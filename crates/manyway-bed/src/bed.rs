@@ -12,6 +12,7 @@ use manyway_sim::{LinkConfig, Rate, ScenePath};
 use crate::BedError;
 use crate::capture::Capture;
 use crate::path::BedPath;
+use crate::reap;
 use crate::relay::{Port, Relay};
 
 /// The documentation networks of RFC 5737, one for each path's public side.
@@ -56,14 +57,18 @@ impl Default for BedConfig {
     }
 }
 
-/// A test network that runs until it is dropped.
+/// A test network that runs until it is dropped. Every program inside is killed then, also those
+/// that others there have started.
 ///
 /// Every server address is reachable over every path: what arrives at the server's end of a path
 /// is delivered whatever server address it is for, and answers go to the NAT they came from.
+///
+/// The interfaces' own queues hold 500 packets. Hosts that send more between two turns of a router
+/// lose them there; the paths' counters do not see those.
 #[derive(Debug)]
 pub struct Bed {
     // Routers go first, so that nothing reads devices whose namespace is being taken down.
-    _relays: Vec<Relay>,
+    relays: Vec<Relay>,
     paths: Vec<BedPath>,
     client: Namespace,
     server: Namespace,
@@ -83,7 +88,7 @@ impl Bed {
         let client = Namespace::with_options(config.namespaces)?;
         let server = Namespace::with_options(config.namespaces)?;
         let mut bed = Self {
-            _relays: Vec::new(),
+            relays: Vec::new(),
             paths: Vec::new(),
             client,
             server,
@@ -115,6 +120,36 @@ impl Bed {
     /// Handles on all paths.
     pub fn paths(&self) -> &[BedPath] {
         &self.paths
+    }
+
+    /// Takes the client's interface of a path down, as when a cable is pulled: the client's kernel
+    /// and programs notice at once.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    ///
+    /// # Panics
+    /// If there is no such path.
+    pub fn unplug(&self, path: usize) -> Result<(), BedError> {
+        let name = self.paths[path].client_interface();
+        self.client.enter(|| link::set_down(&name))??;
+        Ok(())
+    }
+
+    /// Brings the client's interface of a path up again, with its routes.
+    ///
+    /// # Errors
+    /// What the kernel says; the routes exist already if it was not unplugged.
+    ///
+    /// # Panics
+    /// If there is no such path.
+    pub fn plug(&self, path: usize) -> Result<(), BedError> {
+        let name = self.paths[path].client_interface();
+        self.client.enter(|| {
+            link::set_up(&name)?;
+            add_client_routes(&name, path)
+        })??;
+        Ok(())
     }
 
     fn add_path(
@@ -150,7 +185,7 @@ impl Bed {
             tun,
             capture: capture_server,
         };
-        self._relays.push(Relay::start(&handle, client, server)?);
+        self.relays.push(Relay::start(&handle, client, server)?);
         self.paths.push(handle);
         Ok(())
     }
@@ -168,31 +203,47 @@ fn add_interface(name: &str, address: Ipv4Addr) -> Result<Tun, BedError> {
     Ok(tun)
 }
 
+impl Drop for Bed {
+    fn drop(&mut self) {
+        reap::kill_all_in(&self.client);
+        reap::kill_all_in(&self.server);
+    }
+}
+
 /// The client's end: what is sent from its address leaves by it, whatever other paths there are.
 fn add_client_side(name: &str, address: Ipv4Addr, index: usize) -> Result<Tun, BedError> {
     let tun = add_interface(name, address)?;
-    let everywhere = Network::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-    let table = 101 + index as u32;
     let from = Network::new(IpAddr::V4(address), 32);
     link::add_rule(&Rule {
         from,
-        table,
+        table: client_table(index),
         priority: None,
     })?;
+    add_client_routes(name, index)?;
+    Ok(tun)
+}
+
+/// The routing table of what is sent from the client's address on a path.
+fn client_table(index: usize) -> u32 {
+    101 + index as u32
+}
+
+/// The client's routes over one interface; they vanish when it goes down.
+fn add_client_routes(name: &str, index: usize) -> Result<(), LinkError> {
+    let everywhere = Network::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
     let default = Route {
         interface: Some(name.to_owned()),
         ..Route::new(everywhere)
     };
     link::add_route(&Route {
-        table: Some(table),
+        table: Some(client_table(index)),
         ..default.clone()
     })?;
     // Those who do not choose an address get the first path.
     link::add_route(&Route {
-        metric: Some(10 * (table - 100)),
+        metric: Some(10 * (index as u32 + 1)),
         ..default
-    })?;
-    Ok(tun)
+    })
 }
 
 /// The server's end: the NAT's addresses are in its network; without a NAT the client's address
@@ -206,11 +257,10 @@ fn add_server_side(
     if let Some(client) = private {
         let destination = Network::new(IpAddr::V4(client), 32);
         let interface = Some(name.to_owned());
-        let route: Result<(), LinkError> = link::add_route(&Route {
+        link::add_route(&Route {
             interface,
             ..Route::new(destination)
-        });
-        route?;
+        })?;
     }
     Ok(tun)
 }

@@ -7,9 +7,10 @@
 //!  c2 10.2.0.2 ──TUN── link ── NAT 198.51.100.1 ─────────────TUN── s2 198.51.100.2
 //! ```
 //!
-//! Nothing has to be installed and nothing outlives the process: the namespaces have no names, the
+//! Nothing has to be installed and no names are left behind: the namespaces have none, the
 //! interfaces vanish with the process's descriptors, and programs started inside are killed with
-//! it. Root or a user namespace is needed ([`manyway_net::namespace`]).
+//! it. After a `SIGKILL` only programs that those programs started may survive; a [`Bed`] that is
+//! dropped ends these too. Root or a user namespace is needed ([`manyway_net::namespace`]).
 //!
 //! ```no_run
 //! use manyway_bed::{Bed, BedConfig};
@@ -29,6 +30,7 @@ mod capture;
 mod error;
 mod ipv4;
 mod path;
+mod reap;
 mod relay;
 mod translate;
 

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "a test says what it skips")]
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use manyway_bed::{Bed, BedConfig, Loss};
+use manyway_bed::{Bed, BedConfig, Loss, Rate};
 use manyway_net::namespace::{Namespace, Privileges, privileges};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -125,13 +125,16 @@ fn ping_crosses_both_paths() {
         };
         match ping("ping", None).or_else(|_| ping("busybox", Some("ping"))) {
             Ok(mut ping) => assert!(ping.wait().unwrap().success(), "{source}"),
-            Err(error) => println!("skipped: {error}"),
+            Err(error) => {
+                println!("skipped: {error}");
+                return;
+            }
         }
     }
     assert!(
         bed.paths()
             .iter()
-            .all(|path| path.counters().nat_mappings > 0)
+            .all(|path| path.counters().nat_mappings == 1)
     );
 }
 
@@ -156,6 +159,22 @@ fn a_cut_silences_a_path_and_only_that_and_a_restored_one_speaks_again() {
     );
     servers[0].set_nonblocking(false).unwrap();
     bed.path(0).restore();
+    exchange(&clients[0], &servers[0]);
+}
+
+#[test]
+fn an_unplugged_interface_is_noticed_and_works_again_when_plugged_in() {
+    let Some((bed, _one)) = build(&BedConfig::default()) else {
+        return;
+    };
+    let servers = SERVERS.map(|address| udp(bed.server(), address));
+    let clients = CLIENTS.map(|address| udp(bed.client(), address));
+    let seen = exchange(&clients[0], &servers[0]);
+    bed.unplug(0).unwrap();
+    servers[0].send_to(b"late", seen).unwrap();
+    wait_until(|| bed.path(0).counters().refused == 1);
+    exchange(&clients[1], &servers[1]);
+    bed.plug(0).unwrap();
     exchange(&clients[0], &servers[0]);
 }
 
@@ -186,22 +205,24 @@ fn random_loss_takes_its_share_and_full_queues_drop() {
     let (path, client) = (bed.path(0), udp(bed.client(), CLIENTS[0]));
     path.set_loss(Loss::Bernoulli(0.3));
     path.set_rate(None);
-    for batch in 1..=20 {
-        for _ in 0..100 {
-            client.send_to(&[1; 100], SERVERS[0]).unwrap();
+    // In small batches, because the device's own queue holds no more than 500 packets.
+    let mut sent = 0;
+    let mut send = |packets, size| {
+        for _ in 0..packets / 100 {
+            for _ in 0..100 {
+                client.send_to(&vec![1; size], SERVERS[0]).unwrap();
+            }
+            sent += 100;
+            wait_until(|| path.counters().up.packets_in == sent);
         }
-        wait_until(|| path.counters().up.packets_in == batch * 100);
-    }
+    };
+    send(2000, 100);
     let lost = path.counters().up.dropped_loss;
     assert!((500..700).contains(&lost), "{lost} of 2000");
     path.set_loss(Loss::None);
-    path.set_rate(Some(manyway_bed::Rate::from_mbit(1)));
+    path.set_rate(Some(Rate::from_mbit(1)));
     let queue = 50_000_000 / 8 / 10; // of the first rate; it survives the time without one
-    for _ in 0..600 {
-        client.send_to(&[1; 1400], SERVERS[0]).unwrap();
-        thread::sleep(Duration::from_micros(50));
-    }
-    wait_until(|| path.counters().up.packets_in == 2600);
+    send(1000, 1400);
     let counters = path.counters().up;
     assert!(counters.dropped_queue > 0);
     assert!(counters.queue_peak <= queue);
@@ -331,16 +352,24 @@ fn a_bed_without_nats_shows_the_clients_own_address() {
 }
 
 #[test]
-fn dropping_a_bed_ends_its_programs() {
+fn dropping_a_bed_ends_its_programs_and_their_children() {
     let Some((bed, _one)) = build(&BedConfig::default()) else {
         return;
     };
-    let mut sleep = Command::new("sleep");
-    sleep.arg("1000");
-    let mut sleep = bed.client().spawn(sleep).unwrap();
-    assert!(sleep.try_wait().unwrap().is_none());
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "sleep 1000 & echo $!; wait"])
+        .stdout(Stdio::piped());
+    let mut shell = bed.client().spawn(shell).unwrap();
+    let mut grandchild = String::new();
+    BufReader::new(shell.stdout.take().unwrap())
+        .read_line(&mut grandchild)
+        .unwrap();
+    let grandchild = Path::new("/proc").join(grandchild.trim()).join("ns/net");
+    assert!(grandchild.exists() && shell.try_wait().unwrap().is_none());
     drop(bed);
-    assert!(!sleep.wait().unwrap().success());
+    assert!(!shell.wait().unwrap().success());
+    wait_until(|| !grandchild.exists()); // a process that has ended has no namespace
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use manyway::{Association, ConnectError, Endpoint, EndpointConfig};
+use manyway::{Association, ConnectError, Endpoint};
 use manyway_api::PeerKind;
 use tokio::sync::OnceCell;
 
@@ -165,13 +165,7 @@ impl Connector {
 
     async fn endpoint(&self) -> Result<&Endpoint, DirectReason> {
         self.endpoint
-            .get_or_try_init(|| {
-                Endpoint::bind(EndpointConfig {
-                    udp_port: 0,
-                    addresses: self.config.addresses.clone(),
-                    ..EndpointConfig::default()
-                })
-            })
+            .get_or_try_init(|| Endpoint::bind(self.config.endpoint(0)))
             .await
             .map_err(|error| DirectReason::Endpoint(error.to_string()))
     }

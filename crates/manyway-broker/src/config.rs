@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use manyway::EndpointConfig;
+
 use crate::prefix::{Prefix, is_always_direct};
 
 /// How a broker behaves.
@@ -47,5 +49,13 @@ impl BrokerConfig {
                 .direct
                 .iter()
                 .any(|prefix| prefix.contains(destination))
+    }
+
+    /// An endpoint on this UDP port; 0: any.
+    pub(crate) fn endpoint(&self, udp_port: u16) -> EndpointConfig {
+        let mut config = EndpointConfig::default();
+        config.udp_port = udp_port;
+        config.addresses.clone_from(&self.addresses);
+        config
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use manyway::{Endpoint, EndpointConfig, ListenError};
+use manyway::{Endpoint, ListenError};
 use tokio::sync::{OnceCell, watch};
 use tokio::task::AbortHandle;
 
@@ -135,13 +135,7 @@ impl Ports {
     async fn endpoint(&self) -> Result<&Endpoint, ServeError> {
         let port = self.config.udp_port;
         self.endpoint
-            .get_or_try_init(|| {
-                Endpoint::bind(EndpointConfig {
-                    udp_port: port,
-                    addresses: self.config.addresses.clone(),
-                    ..EndpointConfig::default()
-                })
-            })
+            .get_or_try_init(|| Endpoint::bind(self.config.endpoint(port)))
             .await
             .map_err(|error| ServeError::UdpPort {
                 port,

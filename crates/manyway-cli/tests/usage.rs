@@ -1,4 +1,8 @@
 //! What the command says and how it exits when used alone.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests are no tests to the linter"
+)]
 
 use std::process::{Command, Output};
 

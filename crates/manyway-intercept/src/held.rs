@@ -11,7 +11,7 @@ use socket2::SockRef;
 
 use crate::connect::{Target, local_name};
 use crate::direct;
-use crate::loopback::{Loopback, Window};
+use crate::loopback::Loopback;
 use crate::names::{Entry, NameGuard};
 use crate::notify::Reply;
 use crate::prefill::Prefilled;
@@ -199,7 +199,6 @@ impl HeldConnect {
         }))
     }
 
-    #[expect(clippy::result_large_err, reason = "hands the undecided connect back")]
     pub(crate) fn nonblocking(
         reply: Reply,
         target: Target,
@@ -306,7 +305,7 @@ impl HeldConnect {
         let was_blocking = matches!(stage, Stage::Untouched(_));
         let result = match stage {
             Stage::Untouched(target) => {
-                let stream = loopback.meet(target.socket.as_fd(), destination, Window::Full);
+                let stream = loopback.meet(target.socket.as_fd(), destination);
                 name(Some(&target.socket));
                 stream
             }

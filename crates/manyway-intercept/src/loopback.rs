@@ -19,7 +19,7 @@ const HANDSHAKE: Duration = Duration::from_secs(2);
 
 /// How wide the receive window starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Window {
+enum Window {
     /// As the kernel tunes it.
     Full,
     /// As narrow as possible, so that a few kilobytes fill the sender.
@@ -106,15 +106,16 @@ impl Door {
         })
     }
 
-    /// Connects `socket` here and accepts it.
-    fn meet(&self, socket: BorrowedFd<'_>) -> io::Result<TcpStream> {
+    /// Connects `socket` here, with `filler` in its send buffer from the start, and accepts it.
+    /// Returns how much of the filler went in.
+    fn meet(&self, socket: BorrowedFd<'_>, filler: &[u8]) -> io::Result<(TcpStream, usize)> {
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
-        connect_bounded(socket, self.address)?;
+        let filled = connect_bounded(socket, self.address, filler)?;
         let own = sockets::normalised(sockets::local_address(socket)?);
         let deadline = Instant::now() + HANDSHAKE;
         loop {
             match listener.accept() {
-                Ok((stream, peer)) if peer == own => return Ok(stream),
+                Ok((stream, peer)) if peer == own => return Ok((stream, filled)),
                 Ok((stranger, peer)) => {
                     tracing::debug!(%peer, "a stranger connected to the broker's listener");
                     drop(stranger);
@@ -143,25 +144,54 @@ pub(crate) fn wait_readable(fd: BorrowedFd<'_>, deadline: Instant) -> io::Result
 
 /// Connects to a loopback address without ever blocking for long: strangers may have filled the
 /// backlog, and a blocking socket's mode cannot be changed because the program shares it.
-fn connect_bounded(socket: BorrowedFd<'_>, address: SocketAddr) -> io::Result<()> {
+fn connect_bounded(
+    socket: BorrowedFd<'_>,
+    address: SocketAddr,
+    filler: &[u8],
+) -> io::Result<usize> {
     // A deferred handshake (RFC 7413) would wait for the program's first write.
     let _ = sockets::set_int(socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 0);
     let options = SockRef::from(&socket);
     let patience = options.write_timeout()?;
     options.set_write_timeout(Some(HANDSHAKE))?;
-    let mut result = sockets::connect(socket, address);
-    if result
-        .as_ref()
-        .is_err_and(|e| e.raw_os_error() == Some(libc::ECONNABORTED))
-    {
+    let is = |result: &io::Result<usize>, errno| {
+        result
+            .as_ref()
+            .is_err_and(|error| error.raw_os_error() == Some(errno))
+    };
+    let mut result = connect_with(socket, address, filler);
+    if is(&result, libc::ECONNABORTED) {
         // An earlier attempt on this socket failed unseen; the kernel says so once.
-        result = sockets::connect(socket, address);
+        result = connect_with(socket, address, filler);
     }
     options.set_write_timeout(patience)?;
-    match result {
-        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(()),
-        other => other,
+    if is(&result, libc::EINPROGRESS) {
+        Ok(0)
+    } else {
+        result
     }
+}
+
+/// Connects with data already queued, by TCP Fast Open without a cookie (RFC 7413): a socket
+/// that is filled only after the handshake shows itself writable for a moment, which a thread
+/// that watches it sees. The listener ignores the data in the SYN, so that it is sent again.
+fn connect_with(socket: BorrowedFd<'_>, address: SocketAddr, filler: &[u8]) -> io::Result<usize> {
+    if !filler.is_empty() {
+        set_needs_no_cookie(socket, true);
+        let result = sockets::send_first(socket, address, filler);
+        // Fast Open may be off (`net.ipv4.tcp_fastopen`).
+        match result {
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
+            other => return other,
+        }
+    }
+    sockets::connect(socket, address).map(|()| 0)
+}
+
+/// Changes only sockets that are not connected; failing to changes nothing that matters.
+fn set_needs_no_cookie(socket: BorrowedFd<'_>, on: bool) {
+    let option = libc::TCP_FASTOPEN_NO_COOKIE;
+    let _ = sockets::set_int(socket, libc::IPPROTO_TCP, option, i32::from(on));
 }
 
 impl Loopback {
@@ -179,16 +209,27 @@ impl Loopback {
         &self,
         socket: BorrowedFd<'_>,
         destination: SocketAddr,
-        window: Window,
     ) -> io::Result<TcpStream> {
-        let family = self.family(socket, destination)?;
-        let door = match window {
-            Window::Full => &family.full,
-            Window::Narrow => &family.narrow,
-        };
-        let stream = door.meet(socket)?;
+        let (stream, _) = self.family(socket, destination)?.full.meet(socket, &[])?;
         stream.set_nonblocking(true)?;
         Ok(stream)
+    }
+
+    /// As [`meet`](Self::meet), through a narrow window and with `filler` in the program's send
+    /// buffer before it can show itself writable. Returns how much of it went in, which is
+    /// nothing where the kernel does not allow that.
+    pub(crate) fn meet_filled(
+        &self,
+        socket: BorrowedFd<'_>,
+        destination: SocketAddr,
+        filler: &[u8],
+    ) -> io::Result<(TcpStream, usize)> {
+        let (stream, filled) = self
+            .family(socket, destination)?
+            .narrow
+            .meet(socket, filler)?;
+        stream.set_nonblocking(true)?;
+        Ok((stream, filled))
     }
 
     /// Turns the program's connection or attempt into one that the kernel itself has seen
@@ -196,9 +237,10 @@ impl Loopback {
     pub(crate) fn refuse(&self, socket: BorrowedFd<'_>, destination: SocketAddr) -> io::Result<()> {
         let family = self.family(socket, destination)?;
         sockets::disconnect(socket)?;
-        match connect_bounded(socket, family.refusing_address) {
+        set_needs_no_cookie(socket, false);
+        match connect_bounded(socket, family.refusing_address, &[]) {
             Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => Ok(()),
-            other => other,
+            other => other.map(drop),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::SendFlags;
 
-use crate::loopback::{Loopback, Window, wait_readable};
+use crate::loopback::{Loopback, wait_readable};
 use crate::sockets;
 
 /// One write of filler. The smallest send buffer takes one of these.
@@ -85,19 +85,18 @@ impl Prefilled {
         destination: SocketAddr,
     ) -> io::Result<Self> {
         let saved = Saved::take(socket)?;
-        let filled = loopback
-            .meet(socket, destination, Window::Narrow)
-            .and_then(|stream| {
-                // Locked small again: an accepted socket does not keep the listener's size once the
-                // kernel may tune it, and an early acknowledgement would let the program write.
-                sockets::set_int(stream.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, 1)?;
-                let filler = fill(socket)?;
-                Ok(Self {
-                    stream,
-                    filler,
-                    saved,
-                })
-            });
+        let met = loopback.meet_filled(socket, destination, &FILLER);
+        let filled = met.and_then(|(stream, filled)| {
+            // Locked small again: an accepted socket does not keep the listener's size once the
+            // kernel may tune it, and an early acknowledgement would let the program write.
+            sockets::set_int(stream.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, 1)?;
+            let filler = fill(socket, filled)?;
+            Ok(Self {
+                stream,
+                filler,
+                saved,
+            })
+        });
         if filled.is_err() {
             let _ = sockets::disconnect(socket);
             let _ = saved.put_back(socket);
@@ -143,8 +142,7 @@ impl Prefilled {
     }
 }
 
-fn fill(socket: BorrowedFd<'_>) -> io::Result<usize> {
-    let mut filled = 0;
+fn fill(socket: BorrowedFd<'_>, mut filled: usize) -> io::Result<usize> {
     let deadline = Instant::now() + DRAIN;
     while filled < FILLER_LIMIT && Instant::now() < deadline {
         match rustix::net::send(socket, &FILLER, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {

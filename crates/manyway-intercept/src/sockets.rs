@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::net::SendFlags;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
 use socket2::{Domain, Protocol, SockAddr, SockRef};
 
@@ -164,6 +165,24 @@ pub(crate) fn connect(socket: BorrowedFd<'_>, address: SocketAddr) -> io::Result
     let address = in_family(address, is_ipv6(socket))
         .ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))?;
     Ok(rustix::net::connect(socket, &address)?)
+}
+
+/// Connects with `data` queued before the handshake, in the socket's own mode. Returns how much
+/// was queued.
+pub(crate) fn send_first(
+    socket: BorrowedFd<'_>,
+    address: SocketAddr,
+    data: &[u8],
+) -> io::Result<usize> {
+    let address = in_family(address, is_ipv6(socket))
+        .ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))?;
+    let fast_open = SendFlags::from_bits_retain(libc::MSG_FASTOPEN as u32);
+    Ok(rustix::net::sendto(
+        socket,
+        data,
+        fast_open | SendFlags::NOSIGNAL,
+        &address,
+    )?)
 }
 
 /// Dissolves a connection or an attempt, leaving the socket as it was before `connect`.

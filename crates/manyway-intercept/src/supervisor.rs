@@ -85,7 +85,7 @@ impl Supervisor {
         });
         let watched = Arc::clone(&shared);
         thread("intercept-watch", move || {
-            watched.watch.run(watched.handler.as_ref())
+            watched.watch.run(watched.handler.as_ref());
         })?;
         let tree = thread("intercept", move || {
             let result = serve(&shared);

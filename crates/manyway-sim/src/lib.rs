@@ -2,7 +2,7 @@
 //!
 //! [`Link`] and [`Nat`] are pure models: packets are lengths and addresses to them, time comes in,
 //! randomness follows from a seed. They serve two users alike: the virtual
-//! [`Network`](network::Network) of this crate, and relays that apply them to real packets.
+//! [`Network`] of this crate, and relays that apply them to real packets.
 //!
 //! | module | concern |
 //! |---|---|

@@ -1,5 +1,4 @@
 //! The engine in the reference scene: two hostile NATs, 50 and 20 Mbit/s, 20 ms of round trip.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 

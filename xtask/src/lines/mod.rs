@@ -56,11 +56,17 @@ impl Findings {
         let source = match Source::scan(text) {
             Ok(source) => source,
             Err(line) => {
-                self.problems.push(format!("{path}:{line}: a brace without its other one"));
+                self.problems
+                    .push(format!("{path}:{line}: a brace without its other one"));
                 return;
             }
         };
-        self.judge(format!("{path}"), text.lines().count(), source.lines_without_tests, FILE);
+        self.judge(
+            format!("{path}"),
+            text.lines().count(),
+            source.lines_without_tests,
+            FILE,
+        );
         for Function { name, line, lines } in &source.functions {
             self.judge(format!("{path}:{line}: `{name}`"), *lines, *lines, FUNCTION);
         }
@@ -69,9 +75,13 @@ impl Findings {
     /// Tests beside the code count for what is too long, not for what is worth a look.
     fn judge(&mut self, what: String, lines: usize, lines_without_tests: usize, limit: Limit) {
         if lines > limit.most {
-            self.problems.push(format!("{what} has {lines} lines, more than {}", limit.most));
+            self.problems.push(format!(
+                "{what} has {lines} lines, more than {}",
+                limit.most
+            ));
         } else if lines_without_tests > limit.hint {
-            self.hints.push(format!("{what} has {lines_without_tests} lines"));
+            self.hints
+                .push(format!("{what} has {lines_without_tests} lines"));
         }
     }
 }
@@ -94,7 +104,10 @@ mod tests {
     fn a_function_may_have_a_hundred_lines() {
         assert_eq!(findings(&function(60)), Findings::default());
         assert_eq!(findings(&function(100)).problems, [""; 0]);
-        assert_eq!(findings(&function(100)).hints, ["a.rs:1: `long` has 100 lines"]);
+        assert_eq!(
+            findings(&function(100)).hints,
+            ["a.rs:1: `long` has 100 lines"]
+        );
         assert_eq!(
             findings(&function(101)).problems,
             ["a.rs:1: `long` has 101 lines, more than 100"]
@@ -119,6 +132,9 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_understood_is_a_problem() {
-        assert_eq!(findings("fn a() {\n").problems, ["a.rs:1: a brace without its other one"]);
+        assert_eq!(
+            findings("fn a() {\n").problems,
+            ["a.rs:1: a brace without its other one"]
+        );
     }
 }

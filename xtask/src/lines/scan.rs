@@ -57,10 +57,16 @@ fn functions(code: &[u8]) -> Result<Vec<Function>, usize> {
 
 /// The function whose `fn` is at `start`, when it is one: function pointers have no name, declarations no body.
 fn function(code: &[u8], start: usize) -> Result<Option<Function>, usize> {
-    let blanks = code[start + 2..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let blanks = code[start + 2..]
+        .iter()
+        .take_while(|b| b.is_ascii_whitespace())
+        .count();
     let name = word(code, start + 2 + blanks);
+    if name.is_empty() {
+        return Ok(None);
+    }
     let end = item_end(code, start + 2)?;
-    if name.is_empty() || code[end - 1] != b'}' {
+    if code[end - 1] != b'}' {
         return Ok(None);
     }
     Ok(Some(Function {
@@ -197,7 +203,11 @@ fn character(text: &[u8]) -> Option<usize> {
         return Some(quoted(text, b'\''));
     }
     // The bytes that carry on a character of UTF-8 start with the bits 10.
-    let more = text.iter().skip(1).take_while(|&&b| b & 0xc0 == 0x80).count();
+    let more = text
+        .iter()
+        .skip(1)
+        .take_while(|&&b| b & 0xc0 == 0x80)
+        .count();
     (text.get(1 + more) == Some(&b'\'')).then_some(2 + more)
 }
 
@@ -281,7 +291,10 @@ mod tests {
         let text = "trait T {\n    fn declared(&self, f: fn(u8) -> u8);\n}\nstruct S { f: fn() }\nconst fnord: u8 = 1; // fn no() {}\n";
         assert_eq!(names(text), [""; 0]);
         assert_eq!(names("fn takes(f: fn(u8), g: impl Fn()) {}"), ["takes"]);
-        assert_eq!(names("macro_rules! m { ($n:ident) => { fn $n() {} }; }"), [""; 0]);
+        assert_eq!(
+            names("macro_rules! m { ($n:ident) => { fn $n() {} }; }"),
+            [""; 0]
+        );
     }
 
     #[test]

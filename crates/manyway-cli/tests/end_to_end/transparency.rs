@@ -197,11 +197,12 @@ connection.close()
 const HALF_CLOSE_CLIENT: &str = "
 import socket
 connection = socket.create_connection(('10.1.0.2', 9000))
+name = '%s:%d' % connection.getpeername()
 connection.sendall(b'x' * 3000000)
 connection.shutdown(socket.SHUT_WR)
 answer = b''
 while data := connection.recv(65536): answer += data
-print(answer.decode(), '%s:%d' % connection.getpeername())
+print(answer.decode(), name)
 ";
 
 #[test]
@@ -265,8 +266,8 @@ fn a_server_that_runs_already_can_be_exposed() {
 fn a_udp_port_that_is_taken_is_named_with_its_holder_and_the_program_goes_on() {
     let Some(world) = World::build() else { return };
     let data = world.random_file("data", 1_000);
-    let _holder = world.start(&world.server, "holder", world.manyway(&["perf", "-s"]));
-    _holder.await_stderr("serving tests");
+    let holder = world.start(&world.server, "holder", world.manyway(&["perf", "-s"]));
+    holder.await_stderr("serving tests");
     let args = ["run", "--", "python3", "-m", "http.server", "8080"];
     let server = world.start(&world.server, "server", world.manyway(&args));
     server.await_stderr("UDP port 9899 cannot be used: manyway (process ");

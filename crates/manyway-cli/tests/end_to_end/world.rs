@@ -218,9 +218,11 @@ impl Running {
     }
 
     /// Sends it a signal.
-    pub(crate) fn signal(&self, signal: Signal) {
-        let id = self.child.as_ref().expect("present until waited for").id();
-        kill_process(Pid::from_raw(id.try_into().unwrap()).unwrap(), signal).unwrap();
+    pub(crate) fn signal(&self, which: Signal) {
+        signal(
+            self.child.as_ref().expect("present until waited for"),
+            which,
+        );
     }
 
     /// Waits for its end.
@@ -242,12 +244,16 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.child.is_some() {
-            self.signal(Signal::TERM);
-            let child = self.child.as_mut().expect("just seen");
+        if let Some(mut child) = self.child.take() {
+            signal(&child, Signal::TERM);
             let _ = eventually("the end of a command", || child.try_wait().unwrap());
         }
     }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let id = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    kill_process(id, signal).unwrap();
 }
 
 fn read(path: &Path) -> String {

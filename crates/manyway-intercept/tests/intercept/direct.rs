@@ -61,7 +61,9 @@ fn direct_connects_look_native() {
             let immediate = !natively.output.starts_with("connect EINPROGRESS");
             for plan in plans() {
                 // An unreachable network is known at once natively, but not to a held connect.
-                if immediate && matches!(plan, Plan::HoldThenDirect(_)) {
+                // Reading at once from a held socket that is being made to fail may show a reset.
+                let is_held = matches!(plan, Plan::HoldThenDirect(_));
+                if is_held && (immediate || order == "re") {
                     continue;
                 }
                 let handler = TestHandler::new(plan.clone(), server);

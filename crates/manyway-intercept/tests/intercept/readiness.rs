@@ -78,6 +78,55 @@ fn a_static_program_that_registers_before_connecting_sees_one_edge_at_success() 
     }
 }
 
+/// One thread watches the socket while another one connects it: writability must not flash up
+/// between the handshake with the broker and the success.
+const WATCHED: &str = r#"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+static int e;
+static volatile int flashes, armed, mask;
+static void *watch(void *unused) {
+    struct epoll_event v;
+    for (;;)
+        if (epoll_wait(e, &v, 1, -1) > 0 && armed) flashes++, mask |= v.events;
+}
+int main(int argc, char **argv) {
+    e = epoll_create1(0);
+    pthread_t t;
+    pthread_create(&t, 0, watch, 0);
+    for (int i = 0; i < 50; i++) {
+        int s = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        struct epoll_event v = {.events = EPOLLOUT | EPOLLIN | EPOLLRDHUP | EPOLLET};
+        struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(80)};
+        inet_pton(AF_INET, argv[1], &a.sin_addr);
+        epoll_ctl(e, EPOLL_CTL_ADD, s, &v);
+        usleep(2000);
+        armed = 1;
+        if (connect(s, (void *)&a, sizeof a) == 0 || errno != EINPROGRESS) return 1;
+        usleep(2000);
+        armed = 0;
+    }
+    printf("flashes %d mask %x\n", flashes, mask);
+    return 0;
+}
+"#;
+
+#[test]
+fn a_socket_watched_by_another_thread_never_flashes_writable() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(program) = compiled(directory.path(), WATCHED, &["-pthread"]) else {
+        return;
+    };
+    let handler = TestHandler::new(Plan::Never, "127.0.0.1:1".parse().unwrap());
+    let run = intercepted(&handler, &[program.to_str().unwrap(), REMOTE]);
+    assert_eq!(run.output, "flashes 0 mask 0\n");
+}
+
 /// Sends for a while on a non-blocking socket and prints bytes per second.
 const GOODPUT: &str = r#"
 import asyncio, sys, time

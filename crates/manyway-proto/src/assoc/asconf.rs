@@ -265,8 +265,9 @@ impl Association {
         match action {
             AsconfAction::Add(ip) if ip.is_unspecified() => {
                 if let Some(path) = self.paths.get_mut(arrived_on)
-                    && path.replaces.take().is_some()
+                    && path.candidate
                 {
+                    path.candidate = false;
                     path.heartbeats.due = true;
                 }
                 Ok(())

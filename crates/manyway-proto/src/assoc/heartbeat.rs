@@ -39,7 +39,7 @@ impl Association {
         let Some(sent) = path.heartbeats.on_answer(nonce) else {
             return;
         };
-        path.rtt.on_sample(now - sent.at);
+        path.on_rtt_sample(now, sent.at);
         if sent
             .probe
             .is_some_and(|size| path.size.on_probe_answered(size))
@@ -54,42 +54,33 @@ impl Association {
 
     /// The peer showed that it receives on the path and answers.
     pub(super) fn on_path_answered(&mut self, now: Instant, id: PathId) {
-        let idle = self.idle_interval();
         let Some(path) = self.paths.get_mut(id) else {
             return;
         };
         path.error_count = 0;
         path.rtt.reset_back_off();
+        path.last_answered = Some(now);
+        if path.heartbeats.awaiting || path.timers.heartbeat.is_none() {
+            path.timers.heartbeat = Some(now + self.config.heartbeat_interval);
+        }
         path.heartbeats.awaiting = false;
         path.heartbeats.due = false;
-        let unverified = path.state == PathState::Unconfirmed;
-        let up = path.state.on_answered();
-        if unverified {
+        if path.state == PathState::Unconfirmed {
             path.probe_due = true;
         }
-        let wait = if path.size.wants_probe() {
-            path.rtt.rto()
-        } else {
-            idle
-        };
-        path.timers.heartbeat = Some(now + wait);
-        if path.replaces.is_some() {
+        let up = path.state.on_answered();
+        if path.candidate {
             self.adopt_candidate(now, id);
         } else if up {
             self.events.push_back(Event::PathUp { path: id });
         }
     }
 
-    /// The heartbeat interval, jittered by half so that many associations do not beat together.
-    fn idle_interval(&mut self) -> std::time::Duration {
-        use rand::RngExt;
-        self.config
-            .heartbeat_interval
-            .mul_f64(self.rng.random_range(0.75..1.25))
-    }
-
     /// The heartbeat timer: the next one is due, or the last one was not answered.
     pub(super) fn on_heartbeat_timeout(&mut self, now: Instant, id: PathId) {
+        use rand::RngExt;
+        let jitter = self.rng.random_range(0.75..1.25);
+        let idle = self.config.heartbeat_interval.mul_f64(jitter);
         let Some(path) = self.paths.get_mut(id) else {
             return;
         };
@@ -99,12 +90,24 @@ impl Association {
             path.rtt.back_off();
             self.on_path_error(now, id);
             self.give_up_unconfirmed(now, id);
-        } else if path.size.wants_probe() && path.state == PathState::Active {
-            path.probe_due = true;
-            path.timers.heartbeat = Some(now + path.rtt.rto());
+            return;
+        }
+        // Data keep a path alive; a heartbeat is for an idle one.
+        let due = path.last_answered.map_or(now, |at| at + idle);
+        if due > now {
+            path.timers.heartbeat = Some(due);
         } else {
             path.heartbeats.due = true;
         }
+    }
+
+    /// A probe for larger packets was not answered: another one, unless there were enough.
+    pub(super) fn on_probe_timeout(&mut self, id: PathId) {
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
+        path.timers.probe = None;
+        path.probe_due = path.size.wants_probe();
     }
 
     /// Data used to arrive on the path and stopped: ask whether it is still there. This is also
@@ -139,6 +142,8 @@ impl Association {
                 _ => path.rtt.rto().min(config.probe_interval_max),
             };
             path.timers.heartbeat = Some(now + wait);
+        } else {
+            path.timers.probe = Some(now + path.rtt.rto() * 2);
         }
         Some(Heartbeats::encode(id, &nonce))
     }

@@ -184,7 +184,8 @@ impl Association {
             path.state = PathState::Active;
             path.last_received = Some(now);
             path.probe_due = true;
-            path.timers.heartbeat = Some(now + path.rtt.rto());
+            path.last_answered = Some(now);
+            path.timers.heartbeat = Some(now + self.config.heartbeat_interval);
         }
         self.events.push_back(Event::PathUp { path: id });
     }

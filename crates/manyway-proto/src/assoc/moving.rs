@@ -21,49 +21,43 @@ impl Association {
             // During set-up the answer may come from any of the addresses that INIT was sent to.
             return self.paths.iter().next().map(|p| p.id);
         }
-        let waiting = self.paths.iter().filter(|p| p.replaces.is_some()).count();
+        let waiting = self.paths.iter().filter(|p| p.candidate).count();
         if self.paths.len() >= self.config.max_paths || !self.candidates.allow(now, waiting) {
             return None;
         }
-        let replaces = self.superseded_by(now, tuple);
         let config = self.path_config();
         let id = self.paths.add(tuple, &config, now);
         if let Some(path) = self.paths.get_mut(id) {
-            path.replaces = Some(replaces);
+            path.candidate = true;
             path.heartbeats.due = true;
         }
-        tracing::debug!(path = %id, ?tuple, ?replaces, "packet from a new address: challenging it");
+        tracing::debug!(path = %id, ?tuple, "packet from a new address: challenging it");
         Some(id)
     }
 
-    /// The path that a packet from a new address most likely comes from: the same host behind
-    /// another port, else a path to the same local address that fell silent.
-    fn superseded_by(&self, now: Instant, tuple: FourTuple) -> Option<PathId> {
-        let same_local = || {
-            self.paths
-                .iter()
-                .filter(|p| p.tuple.local == tuple.local && p.replaces.is_none())
-        };
-        let rebound = same_local().find(|p| p.tuple.remote.ip() == tuple.remote.ip());
-        let silent =
-            || same_local().find(|p| p.last_received.is_none_or(|at| now - at > p.patience() / 2));
-        rebound.or_else(silent).map(|p| p.id)
+    /// The path that a verified candidate is the continuation of: one to the same local address
+    /// from which nothing came since the candidate appeared. Best the same host behind another
+    /// port (a NAT rebinding), else the one that fell silent last.
+    fn superseded_by(&self, tuple: FourTuple, since: Instant) -> Option<PathId> {
+        let silent = self.paths.iter().filter(|p| {
+            let same_place = p.tuple.local == tuple.local && !p.candidate && p.tuple != tuple;
+            same_place && p.last_received.is_none_or(|at| at <= since)
+        });
+        let rank =
+            |p: &&crate::path::Path| (p.tuple.remote.ip() == tuple.remote.ip(), p.last_received);
+        silent.max_by_key(rank).map(|p| p.id)
     }
 
     /// A candidate answered its challenge: the path it supersedes moves there, or it becomes a
-    /// path of its own if that one is still alive.
+    /// path of its own if all others are alive.
     pub(super) fn adopt_candidate(&mut self, now: Instant, id: PathId) {
         let Some(candidate) = self.paths.get_mut(id) else {
             return;
         };
-        let (target, remote) = (candidate.replaces.take().flatten(), candidate.tuple.remote);
-        let created = candidate.created_at;
+        candidate.candidate = false;
+        let (tuple, created) = (candidate.tuple, candidate.created_at);
         let config = self.path_config();
-        let dead = target
-            .and_then(|target| self.paths.get(target))
-            .filter(|path| path.last_received.is_none_or(|at| at <= created))
-            .map(|path| path.id);
-        let Some(target) = dead else {
+        let Some(target) = self.superseded_by(tuple, created) else {
             self.events.push_back(Event::PathUp { path: id });
             return;
         };
@@ -76,15 +70,17 @@ impl Association {
         let Some(path) = self.paths.get_mut(target) else {
             return;
         };
-        path.move_to(remote, &config, now);
+        path.move_to(tuple.remote, &config, now);
         path.state = PathState::Active;
         path.rtt = candidate.rtt;
+        path.last_sample = candidate.last_sample;
         path.last_received = candidate.last_received;
+        path.last_answered = Some(now);
         path.counters.bytes_received += candidate.counters.bytes_received;
         path.counters.bytes_sent += candidate.counters.bytes_sent;
         path.probe_due = true;
-        path.timers.heartbeat = Some(now + path.rtt.rto());
-        tracing::debug!(path = %target, %remote, "the peer moved");
+        path.timers.heartbeat = Some(now + config.heartbeat_interval);
+        tracing::debug!(path = %target, remote = %tuple.remote, "the peer moved");
         self.events.push_back(Event::PathMoved { path: target });
     }
 

@@ -21,10 +21,12 @@ impl Association {
             return self.transmit_handshake(now, buf);
         }
         self.check_renege();
-        if let Some(transmit) = self.transmit_probe(now, buf) {
+        let control = self.control_path();
+        if control.is_none()
+            && let Some(transmit) = self.transmit_probe(now, buf)
+        {
             return Some(transmit);
         }
-        let control = self.control_path();
         let data = if control.is_none() {
             self.data_path(now)
         } else {
@@ -253,7 +255,6 @@ impl Association {
         if let Some(path) = self.paths.get_mut(id) {
             path.counters.bytes_sent += len as u64;
             path.counters.packets_sent += 1;
-            path.last_sent = Some(now);
             path.pacer.on_sent(len as u64);
         }
     }
@@ -357,7 +358,7 @@ enum Tier {
 
 impl Tier {
     fn admits(self, path: &Path) -> bool {
-        let verified = path.replaces.is_none() && path.state != PathState::Unconfirmed;
+        let verified = !path.candidate && path.state != PathState::Unconfirmed;
         match self {
             Self::Wanted => path.state == PathState::Active && path.is_wanted(),
             Self::Working => path.state == PathState::Active,

@@ -99,8 +99,9 @@ impl Association {
         //
         // An answer on another path does not measure this one.
         if let Some(newest) = path.ack.newest.filter(|n| n.sent_once && id == arrived_on) {
-            path.rtt.on_sample(now - newest.sent_at);
+            path.on_rtt_sample(now, newest.sent_at);
         }
+        let wants_sample = path.wants_sample(now);
         let growth = cuc::growth(path.ack, earliest_after);
         if growth > 0 {
             let srtt = path.rtt.srtt().unwrap_or(path.rtt.rto());
@@ -118,6 +119,9 @@ impl Association {
             path.timers.t3 = None;
         }
         self.on_path_answered(now, id);
+        if wants_sample && let Some(path) = self.paths.get_mut(id) {
+            path.heartbeats.due = true;
+        }
         self.detect_losses(now, id);
         self.arm_t3(now, id);
     }

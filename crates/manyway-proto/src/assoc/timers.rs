@@ -52,6 +52,9 @@ impl Association {
         if passed(timers.quiet) {
             self.on_quiet(id);
         }
+        if passed(timers.probe) {
+            self.on_probe_timeout(id);
+        }
         if passed(timers.t3) {
             self.on_t3_expired(now, id);
         } else if passed(timers.loss) {

@@ -100,6 +100,8 @@ pub(crate) struct PathTimers {
     pub(crate) heartbeat: Option<Instant>,
     /// Data used to arrive here; if none has by then, the path is probed.
     pub(crate) quiet: Option<Instant>,
+    /// The probe for larger packets was not answered.
+    pub(crate) probe: Option<Instant>,
     /// The pacer lets the next packet go.
     pub(crate) pace: Option<Instant>,
 }
@@ -110,9 +112,9 @@ pub(crate) struct Path {
     pub(crate) id: PathId,
     pub(crate) tuple: FourTuple,
     pub(crate) state: PathState,
-    /// Set while the path is a candidate caused by a packet from an unknown address: the path
-    /// whose place it takes once verified.
-    pub(crate) replaces: Option<Option<PathId>>,
+    /// Set while the path is only a packet from an unknown address that was not announced: not
+    /// used for anything but its verification.
+    pub(crate) candidate: bool,
     pub(crate) wish: Wish,
     pub(crate) peer_wish: Wish,
     pub(crate) rtt: RttEstimator,
@@ -137,7 +139,10 @@ pub(crate) struct Path {
     pub(crate) protection: Protection,
     pub(crate) counters: PathCounters,
     pub(crate) last_received: Option<Instant>,
-    pub(crate) last_sent: Option<Instant>,
+    /// When the round-trip time was last measured.
+    pub(crate) last_sample: Option<Instant>,
+    /// When the peer last proved that it receives here.
+    pub(crate) last_answered: Option<Instant>,
 }
 
 impl Path {
@@ -152,7 +157,7 @@ impl Path {
             id,
             tuple,
             state: PathState::Unconfirmed,
-            replaces: None,
+            candidate: false,
             wish: Wish::Active,
             peer_wish: Wish::Active,
             rtt: RttEstimator::new(config),
@@ -172,7 +177,8 @@ impl Path {
             protection: Protection::default(),
             counters: PathCounters::default(),
             last_received: None,
-            last_sent: None,
+            last_sample: None,
+            last_answered: None,
         }
     }
 
@@ -202,23 +208,40 @@ impl Path {
         self.in_flight < self.controller.window()
     }
 
-    /// Whether the window is what limits the sender, seen before an acknowledgement of data.
+    /// Whether window or pacer limit the sender, not the application: only then may the window
+    /// grow. Seen before an acknowledgement is taken in.
     pub(crate) fn is_window_limited(&self) -> bool {
         let window = self.controller.window();
         let slack = 3 * self.size.current() as u64;
-        let enough = if self.controller.in_slow_start() {
-            window / 2
-        } else {
-            window - slack.min(window)
+        let enough = match self.controller.in_slow_start() {
+            true => window / 2,
+            false => window.saturating_sub(slack),
         };
-        self.in_flight >= enough
+        self.in_flight >= enough || self.timers.pace.is_some()
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let t = &self.timers;
-        [t.t3, t.loss, t.heartbeat, t.quiet, t.pace]
+        [t.t3, t.loss, t.heartbeat, t.quiet, t.probe, t.pace]
             .into_iter()
             .fold(None, earlier)
+    }
+
+    pub(crate) fn on_rtt_sample(&mut self, now: Instant, sent_at: Instant) {
+        self.rtt.on_sample(now - sent_at);
+        self.last_sample = Some(now);
+    }
+
+    /// Whether the round-trip time is out of date though data flow: retransmissions measure
+    /// nothing, so that after heavy losses only a heartbeat does.
+    pub(crate) fn wants_sample(&self, now: Instant) -> bool {
+        let age = self.last_sample.map_or(Duration::MAX, |at| now - at);
+        let wait = self
+            .rtt
+            .srtt()
+            .unwrap_or_default()
+            .max(Duration::from_millis(20));
+        age > wait && !self.heartbeats.awaiting
     }
 
     /// How long a path that answers is believed to be alive without a sign from it.

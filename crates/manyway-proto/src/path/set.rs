@@ -120,7 +120,7 @@ impl Paths {
                 PathState::Unconfirmed => 3,
                 PathState::Failed => 4,
             };
-            let candidate = p.replaces.is_some();
+            let candidate = p.candidate;
             (
                 candidate,
                 state,

@@ -60,11 +60,9 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<ExitCode, Failure> {
 }
 
 async fn bind(args: &Args, udp_port: u16) -> Result<Endpoint, Failure> {
-    let config = EndpointConfig {
-        udp_port,
-        addresses: args.bind.clone(),
-        ..EndpointConfig::default()
-    };
+    let mut config = EndpointConfig::default();
+    config.udp_port = udp_port;
+    config.addresses.clone_from(&args.bind);
     Endpoint::bind(config).await.map_err(|error| {
         Failure::new(error.to_string())
             .with_hint("choose another port with --udp-port, on both hosts")
