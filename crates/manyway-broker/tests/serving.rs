@@ -85,7 +85,7 @@ impl Host {
 }
 
 fn message(ppid: u32, payload: &[u8]) -> Message {
-    Message::new(ppid, Bytes::copy_from_slice(payload))
+    Message { ppid: Ppid(ppid), ..Message::new(0, Bytes::copy_from_slice(payload)) }
 }
 
 async fn receive(association: &Association) -> Message {

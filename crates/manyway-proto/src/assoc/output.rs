@@ -218,7 +218,7 @@ impl Association {
         };
         let (protection, size) = (path.protection, path.size.current());
         let oversized = self.oversized_chunk(size);
-        let max = segment.unwrap_or(size.max(oversized));
+        let max = segment.unwrap_or_else(|| size.max(oversized));
         let header = self.header(self.identity.peer_tag);
         let mut writer = PacketWriter::new(buf, &header, max);
         if first {

@@ -104,7 +104,7 @@ impl Association {
         let wants_sample = path.wants_sample(now);
         let growth = cuc::growth(path.ack, earliest_after);
         if growth > 0 {
-            let srtt = path.rtt.srtt().unwrap_or(path.rtt.rto());
+            let srtt = path.rtt.srtt().unwrap_or_else(|| path.rtt.rto());
             let window_limited = path.ack.window_limited;
             path.controller.on_ack(
                 now,

@@ -97,9 +97,8 @@ impl Association {
         if !self.sender.is_drained() {
             return;
         }
-        if self.state.on_drained_after_request().is_ok() {
-            self.start_teardown(now);
-        } else if self.state.on_drained_after_shutdown().is_ok() {
+        let mine = self.state.on_drained_after_request().is_ok();
+        if mine || self.state.on_drained_after_shutdown().is_ok() {
             self.start_teardown(now);
         }
     }

@@ -82,7 +82,7 @@ impl Paths {
             self.list
                 .iter()
                 .find(works)
-                .or(self.list.first())
+                .or_else(|| self.list.first())
                 .map(|p| p.id)
         })
     }

@@ -14,11 +14,7 @@ impl Driver {
     pub(super) fn transmit(&mut self, cx: &mut Context<'_>) -> Progress {
         let mut progress = self.sockets.flush(cx);
         // Full packets are the largest, so this bounds the batch's bytes too.
-        let segments = self
-            .sockets
-            .max_segments()
-            .min(MAX_BATCH_BYTES / 1472)
-            .max(1);
+        let segments = self.sockets.max_segments().clamp(1, MAX_BATCH_BYTES / 1472);
         for _ in 0..BATCHES {
             if self.sockets.is_congested() {
                 break;
