@@ -22,6 +22,9 @@ use crate::ports::{Ports, ServeError};
 use crate::rates;
 use crate::server::Service;
 
+/// How long flows that are cut off may take to say so.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
 /// A broker cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -128,10 +131,13 @@ impl Broker {
         Ok(supervisor)
     }
 
-    /// Lets peers reach the program that listens on this port of loopback.
+    /// Lets peers reach the program that listens on this port of loopback. Waits for the outcome.
     ///
     /// # Errors
     /// When the UDP port is somebody else's, or the port is offered already.
+    ///
+    /// # Panics
+    /// On a thread that runs asynchronous tasks, which must not wait.
     pub fn expose(&self, port: u16) -> Result<(), ServeError> {
         let (reply, answer) = oneshot::channel();
         let target = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -230,7 +236,21 @@ fn run(
                 None => break,
             }
         }
+        cut_off(&worker.flows).await;
     });
+}
+
+/// Resets the flows that are left, and gives their last packets the time to leave.
+async fn cut_off(flows: &FlowTable) {
+    let left = flows.all();
+    for flow in &left {
+        flow.association.abort(b"the broker has ended");
+    }
+    if !left.is_empty() {
+        drop(left);
+        let _ = tokio::time::timeout(LAST_WORDS, flows.wait_until_empty()).await;
+        tokio::time::sleep(LAST_WORDS).await;
+    }
 }
 
 async fn until(deadline: Option<Instant>) {

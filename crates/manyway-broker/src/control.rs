@@ -23,7 +23,7 @@ use tokio::net::UnixListener;
 
 use crate::flow::{Flow, FlowTable};
 use crate::steer;
-use crate::view::{Interfaces, flow_view};
+use crate::view::{InterfaceCache, flow_view};
 
 /// The API version that is served.
 const API_VERSION: u32 = 1;
@@ -95,6 +95,7 @@ impl Connected<IncomingStream<'_, UnixListener>> for Caller {
 #[derive(Debug)]
 struct Shared {
     flows: FlowTable,
+    interfaces: InterfaceCache,
 }
 
 fn router(flows: FlowTable) -> Router {
@@ -107,7 +108,10 @@ fn router(flows: FlowTable) -> Router {
         .nest(API_PREFIX, routes)
         .fallback(unknown)
         .layer(middleware::from_fn(only_owner))
-        .with_state(Arc::new(Shared { flows }))
+        .with_state(Arc::new(Shared {
+            flows,
+            interfaces: InterfaceCache::default(),
+        }))
 }
 
 /// Root and the user this broker runs as may use it; nobody else.
@@ -140,7 +144,7 @@ async fn version() -> Json<VersionView> {
 }
 
 async fn list(State(shared): State<Arc<Shared>>) -> Json<FlowList> {
-    let interfaces = Interfaces::read();
+    let interfaces = shared.interfaces.get();
     let flows = shared.flows.all();
     Json(FlowList {
         broker_pid: std::process::id(),
@@ -156,7 +160,7 @@ async fn show(
     Segment(number): Segment<String>,
 ) -> Result<Json<FlowView>, Failure> {
     let flow = find(&shared, &number)?;
-    Ok(Json(flow_view(&flow, &Interfaces::read())))
+    Ok(Json(flow_view(&flow, &shared.interfaces.get())))
 }
 
 async fn set(
@@ -167,7 +171,7 @@ async fn set(
     let Json(request) = request
         .map_err(|error| Failure(ApiError::new(ErrorCode::BadRequest, error.body_text())))?;
     let flow = find(&shared, &number)?;
-    let interfaces = Interfaces::read();
+    let interfaces = shared.interfaces.get();
     steer::apply(&flow.association, &interfaces, &request).map_err(Failure)?;
     tracing::info!(flow = flow.number, ?request, "a flow was changed");
     Ok(Json(SetResponse {

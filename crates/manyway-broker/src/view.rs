@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::PoisonError;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use manyway::{PathInfo, PathState, Wish};
 use manyway_api as api;
@@ -17,7 +17,7 @@ pub(crate) struct Interfaces(HashMap<IpAddr, String>);
 
 impl Interfaces {
     /// Asks the system. When it does not answer, interfaces have no names.
-    pub(crate) fn read() -> Self {
+    fn read() -> Self {
         match manyway_net::interfaces::addresses() {
             Ok(all) => Self(
                 all.into_iter()
@@ -34,6 +34,29 @@ impl Interfaces {
     /// The interface that has this address.
     pub(crate) fn of(&self, address: IpAddr) -> Option<&str> {
         self.0.get(&address.to_canonical()).map(String::as_str)
+    }
+}
+
+/// How long the names of interfaces are believed.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Remembers the names of interfaces, so that a burst of commands asks the system once: a command shall take effect
+/// within a fraction of the time that asking takes.
+#[derive(Debug, Default)]
+pub(crate) struct InterfaceCache(Mutex<Option<(Instant, Arc<Interfaces>)>>);
+
+impl InterfaceCache {
+    /// The names, not older than a second.
+    pub(crate) fn get(&self) -> Arc<Interfaces> {
+        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*cached {
+            Some((read, interfaces)) if read.elapsed() < FRESH => Arc::clone(interfaces),
+            _ => {
+                let interfaces = Arc::new(Interfaces::read());
+                *cached = Some((Instant::now(), Arc::clone(&interfaces)));
+                interfaces
+            }
+        }
     }
 }
 

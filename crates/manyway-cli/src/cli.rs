@@ -1,5 +1,8 @@
 //! The command line.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::cmd;
@@ -36,6 +39,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Show an unmodified download over two paths, with failures
+    Demo(cmd::demo::Args),
     /// Run a program with its connections over every path
     Run(cmd::run::Args),
     /// Let peers reach a server that runs already
@@ -48,6 +53,22 @@ pub(crate) enum Command {
     Set(cmd::set::Args),
     /// Measure what the paths to another host carry together
     Perf(cmd::perf::Args),
+    /// The demo's web server where none is installed
+    #[command(hide = true)]
+    PlainServer {
+        /// What to serve
+        file: PathBuf,
+        /// On which port
+        port: u16,
+    },
+    /// The demo's web client where none is installed
+    #[command(hide = true)]
+    PlainClient {
+        /// Where to download from
+        server: SocketAddr,
+        /// Where to write it
+        file: PathBuf,
+    },
 }
 
 #[cfg(test)]

@@ -97,8 +97,9 @@ impl PendingConnect {
     /// Takes the connect over while the outcome is unknown.
     ///
     /// A non-blocking socket is re-aimed to `listener` at once and its program goes on with
-    /// `EINPROGRESS`; the socket stays unwritable until the outcome. A blocking program waits.
-    /// Takes microseconds.
+    /// `EINPROGRESS`; the socket stays unwritable until the outcome, or until the kernel's own
+    /// limit on a handshake (`net.ipv4.tcp_syn_retries`, about two minutes). A blocking program
+    /// waits. Takes microseconds.
     ///
     /// # Errors
     /// When the socket cannot reach loopback, for instance because it is bound to a device. The
@@ -137,8 +138,8 @@ impl PendingConnect {
 }
 
 /// The address the program would have had as its own on the way to `destination`.
-pub(crate) fn local_name(socket: &OwnedFd, destination: SocketAddr) -> Option<SocketAddr> {
-    let own = sockets::normalised(sockets::local_address(socket.as_fd()).ok()?);
+/// Given `own`, its address on the way to the broker.
+pub(crate) fn local_name(own: SocketAddr, destination: SocketAddr) -> Option<SocketAddr> {
     if !own.ip().is_loopback() {
         return Some(own);
     }

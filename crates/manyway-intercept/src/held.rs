@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use crate::connect::{Target, local_name};
-use crate::direct;
 use crate::loopback::Loopback;
 use crate::names::{Entry, NameGuard};
 use crate::notify::Reply;
-use crate::prefill::Prefilled;
+use crate::parked::Parked;
 use crate::program_fds::{self, Place};
 use crate::signals::{self, Waiting};
 use crate::supervisor::Shared;
+use crate::{direct, sockets};
 
 /// The part of a held connect that the watch and the notification loop share with its holder.
 #[derive(Debug)]
@@ -178,9 +178,9 @@ struct Inner {
 enum Stage {
     /// Nothing has happened to the socket yet.
     Untouched(Target),
-    /// Connected to the broker and kept unwritable. No duplicate of the program's socket is kept,
+    /// Connecting to the broker without end. No duplicate of the program's socket is kept,
     /// so that the program's close closes it.
-    Prefilled(Prefilled),
+    Parked(Parked),
 }
 
 impl HeldConnect {
@@ -209,8 +209,8 @@ impl HeldConnect {
             Ok(place) => place,
             Err(error) => return Err((reply, target, error)),
         };
-        let prefilled = match Prefilled::new(socket, &loopback, target.destination) {
-            Ok(prefilled) => prefilled,
+        let parked = match Parked::new(socket, &loopback, target.destination) {
+            Ok(parked) => parked,
             Err(error) => return Err((reply, target, error)),
         };
         let held = Held::with(&target, Some(place), Waiter::default());
@@ -224,7 +224,7 @@ impl HeldConnect {
         shared.hold(cookie, &held);
         drop(socket);
         reply.fail(libc::EINPROGRESS);
-        let stage = Stage::Prefilled(prefilled);
+        let stage = Stage::Parked(parked);
         Ok(Self(Some(Inner {
             held,
             shared,
@@ -293,8 +293,8 @@ impl HeldConnect {
             loopback,
             stage,
         } = self.take();
-        let name = |socket: Option<&OwnedFd>| {
-            let local = local.or_else(|| local_name(socket?, destination));
+        let name = |own: Option<SocketAddr>| {
+            let local = local.or_else(|| local_name(own?, destination));
             let entry = Entry::Connected {
                 remote: destination,
                 local,
@@ -306,14 +306,14 @@ impl HeldConnect {
         let result = match stage {
             Stage::Untouched(target) => {
                 let stream = loopback.meet(target.socket.as_fd(), destination);
-                name(Some(&target.socket));
+                let own = sockets::local_address(target.socket.as_fd());
+                name(own.ok().map(sockets::normalised));
                 stream
             }
-            Stage::Prefilled(prefilled) => {
-                let socket = held.place.as_ref().and_then(Place::reacquire);
+            Stage::Parked(parked) => {
                 // Named before the program can see that it is connected.
-                name(socket.as_ref());
-                prefilled.open(socket.as_ref().map(AsFd::as_fd))
+                name(Some(parked.program()));
+                parked.open()
             }
         };
         let guard = NameGuard::new(Arc::clone(&shared.names), held.cookie);
@@ -389,7 +389,7 @@ impl Inner {
                     fail_socket(&shared, &held, &loopback, socket, (destination, errno));
                 }
             }
-            Stage::Prefilled(prefilled) => match held.place.as_ref().and_then(Place::reacquire) {
+            Stage::Parked(parked) => match held.place.as_ref().and_then(Place::reacquire) {
                 Some(socket) => {
                     fail_socket(
                         &shared,
@@ -398,10 +398,14 @@ impl Inner {
                         socket.as_fd(),
                         (destination, errno),
                     );
-                    let _ = prefilled.release(socket.as_fd());
                 }
-                // Out of reach: the closed connection is all it sees.
-                None => shared.names.remove(held.cookie),
+                // Out of reach: a connection that is reset at once is all it sees.
+                None => {
+                    shared.names.remove(held.cookie);
+                    if let Ok(stream) = parked.open() {
+                        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+                    }
+                }
             },
         }
     }

@@ -28,7 +28,7 @@ mod loopback;
 mod memory;
 mod names;
 mod notify;
-mod prefill;
+mod parked;
 mod program_fds;
 mod relay;
 mod signals;

@@ -6,11 +6,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::net::SendFlags;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
 use socket2::{Domain, Protocol, SockAddr, SockRef};
 
-const SO_BUF_LOCK: i32 = 72;
 /// `PIDFD_THREAD` (kernel 6.9): the descriptor names a thread, which may not be the leader.
 const PIDFD_THREAD: u32 = libc::O_EXCL as u32;
 
@@ -167,24 +165,6 @@ pub(crate) fn connect(socket: BorrowedFd<'_>, address: SocketAddr) -> io::Result
     Ok(rustix::net::connect(socket, &address)?)
 }
 
-/// Connects with `data` queued before the handshake, in the socket's own mode. Returns how much
-/// was queued.
-pub(crate) fn send_first(
-    socket: BorrowedFd<'_>,
-    address: SocketAddr,
-    data: &[u8],
-) -> io::Result<usize> {
-    let address = in_family(address, is_ipv6(socket))
-        .ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))?;
-    let fast_open = SendFlags::from_bits_retain(libc::MSG_FASTOPEN as u32);
-    Ok(rustix::net::sendto(
-        socket,
-        data,
-        fast_open | SendFlags::NOSIGNAL,
-        &address,
-    )?)
-}
-
 /// Dissolves a connection or an attempt, leaving the socket as it was before `connect`.
 pub(crate) fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::net::connect_unspec(socket)?)
@@ -274,11 +254,35 @@ pub(crate) fn int(socket: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i
     }
 }
 
-/// Which buffer sizes are fixed rather than tuned by the kernel (`SO_BUF_LOCK`, kernel 5.15).
-pub(crate) fn buffer_locks(socket: BorrowedFd<'_>) -> io::Result<i32> {
-    int(socket, libc::SOL_SOCKET, SO_BUF_LOCK)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-pub(crate) fn set_buffer_locks(socket: BorrowedFd<'_>, locks: i32) -> io::Result<()> {
-    set_int(socket, libc::SOL_SOCKET, SO_BUF_LOCK, locks)
+    #[test]
+    fn addresses_survive_their_way_through_a_programs_memory() {
+        for text in ["192.0.2.1:80", "[2001:db8::1]:443", "[fe80::1%7]:22"] {
+            let address: SocketAddr = text.parse().unwrap();
+            assert_eq!(decode(&encode(address)), Some(address));
+        }
+    }
+
+    #[test]
+    fn short_and_foreign_addresses_are_not_decoded() {
+        let bytes = encode("192.0.2.1:80".parse().unwrap());
+        for length in 0..bytes.len() {
+            assert_eq!(decode(&bytes[..length]), None, "{length}");
+        }
+        let unix = (libc::AF_UNIX as u16).to_ne_bytes();
+        assert_eq!(decode(&[&unix[..], &[0; 108]].concat()), None);
+    }
+
+    #[test]
+    fn mapped_addresses_are_ipv4_and_back() {
+        let mapped: SocketAddr = "[::ffff:192.0.2.1]:80".parse().unwrap();
+        let plain: SocketAddr = "192.0.2.1:80".parse().unwrap();
+        assert_eq!(normalised(mapped), plain);
+        assert_eq!(in_family(plain, true), Some(mapped));
+        assert_eq!(in_family(plain, false), Some(plain));
+        assert_eq!(in_family("[2001:db8::1]:1".parse().unwrap(), false), None);
+    }
 }

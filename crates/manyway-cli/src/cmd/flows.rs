@@ -11,6 +11,9 @@ use crate::printer::Printer;
 use crate::table::{Align, Table};
 
 /// List every flow of every program
+///
+/// A flow is named by a number, such as 12, or where brokers of several programs use the same number by broker and
+/// number, such as 4711.12, which is always understood.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+pub(crate) mod demo;
 pub(crate) mod expose;
 pub(crate) mod flows;
 mod listing;

@@ -46,30 +46,31 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitCode, Failure> {
 }
 
 fn entries(flows: &[FlowView], only: Option<FlowId>) -> Result<Vec<Entry<'_>>, Failure> {
-    let wanted =
-        |flow: &&FlowView| only.is_none_or(|id| id.matches(flow.broker_pid, flow.id.number));
-    if let Some(id) = only
-        && !flows.iter().any(|flow| wanted(&flow))
-    {
-        return Err(Failure::new(format!("there is no flow {id}"))
-            .with_hint("`manyway flows` lists them all"));
-    }
-    let entry = |flow: &FlowView, path| Entry {
-        flow: flow.id,
-        path,
-        program: "",
-        pid: flow.pid,
-    };
-    Ok(flows
+    let chosen: Vec<&FlowView> = flows
         .iter()
-        .filter(wanted)
-        .flat_map(|flow| {
-            flow.paths.iter().map(move |path| Entry {
-                program: &flow.program,
-                ..entry(flow, path)
-            })
-        })
-        .collect())
+        .filter(|flow| only.is_none_or(|id| id.matches(flow.broker_pid, flow.id.number)))
+        .collect();
+    match only {
+        Some(id) if chosen.is_empty() => Err(Failure::new(format!("there is no flow {id}"))
+            .with_hint("`manyway flows` lists them all")),
+        _ => Ok(chosen.into_iter().flat_map(entries_of).collect()),
+    }
+}
+
+fn entries_of(flow: &FlowView) -> impl Iterator<Item = Entry<'_>> {
+    let FlowView {
+        id,
+        program,
+        pid,
+        paths,
+        ..
+    } = flow;
+    paths.iter().map(|path| Entry {
+        flow: *id,
+        program,
+        pid: *pid,
+        path,
+    })
 }
 
 fn table(entries: &[Entry<'_>]) -> Table {

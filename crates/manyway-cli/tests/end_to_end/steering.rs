@@ -3,6 +3,7 @@
 use std::fs;
 
 use manyway_net::link;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::world::World;
@@ -165,5 +166,23 @@ fn perf_measures_both_directions_and_both_ends() {
         let paths = result["paths"].as_array().unwrap();
         let carried: u64 = paths.iter().map(|path| path[key].as_u64().unwrap()).sum();
         assert!(carried >= bytes, "{result:#}");
+    }
+}
+
+#[test]
+fn perf_that_is_interrupted_ends_with_a_result() {
+    let Some(world) = World::build() else { return };
+    let server = world.start(&world.server, "server", world.manyway(&["perf", "-s"]));
+    server.await_stderr("serving tests");
+    for direction in [&[][..], &["--reverse"]] {
+        let args = [&["perf", "-c", "10.1.0.2", "-t", "3600", "--json"], direction].concat();
+        let client = world.start(&world.client, "client", world.manyway(&args));
+        // The line of the second second: data have flowed.
+        client.await_stderr("   2 s  ");
+        client.signal(Signal::INT);
+        let finished = client.wait();
+        finished.assert_success();
+        let result: Value = serde_json::from_str(&finished.stdout).unwrap();
+        assert!(result["bytes"].as_u64() > Some(0), "{result:#}");
     }
 }

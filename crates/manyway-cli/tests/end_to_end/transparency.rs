@@ -22,7 +22,7 @@ fn a_download_arrives_whole_over_an_association_with_both_paths() {
         "curl",
         "-sS",
         "--limit-rate",
-        "15M",
+        "6M",
         "-o",
         "copy",
         URL,
@@ -75,22 +75,32 @@ fn a_host_without_manyway_is_reached_by_plain_tcp() {
     let Some(world) = World::build() else { return };
     let data = world.random_file("data", 100_000);
     let _server = world.web_server(&["--no-server"]);
-    let twice = [
-        "-vv",
-        "run",
-        "--",
+    let get = [
         "curl",
         "-sS",
-        "--no-keepalive",
+        "-H",
+        "Connection: close",
         "-o",
         "copy",
         "-o",
         "copy2",
         URL,
+        URL,
     ];
-    let finished = world.run(&world.client, "client", &[&twice[..], &[URL]].concat());
+    let finished = world.run(
+        &world.client,
+        "client",
+        &[&["-vv", "run", "--"], &get[..]].concat(),
+    );
     finished.assert_success();
     assert!(finished.stderr.contains("plain TCP"), "{finished:?}");
+    // The second connection does not ask again.
+    assert!(
+        finished
+            .stderr
+            .contains("it had no Manyway a short while ago"),
+        "{finished:?}"
+    );
     assert!(!finished.stderr.contains("a flow is open"), "{finished:?}");
     for copy in ["copy", "copy2"] {
         assert_eq!(

@@ -79,7 +79,7 @@ fn a_static_program_that_registers_before_connecting_sees_one_edge_at_success() 
 }
 
 /// One thread watches the socket while another one connects it: writability must not flash up
-/// between the handshake with the broker and the success.
+/// between the connect and the success.
 const WATCHED: &str = r#"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -89,11 +89,11 @@ const WATCHED: &str = r#"
 #include <sys/socket.h>
 #include <unistd.h>
 static int e;
-static volatile int flashes, armed, mask;
+static volatile int flashes, armed;
 static void *watch(void *unused) {
     struct epoll_event v;
     for (;;)
-        if (epoll_wait(e, &v, 1, -1) > 0 && armed) flashes++, mask |= v.events;
+        if (epoll_wait(e, &v, 1, -1) > 0 && armed) flashes++;
 }
 int main(int argc, char **argv) {
     e = epoll_create1(0);
@@ -111,7 +111,7 @@ int main(int argc, char **argv) {
         usleep(2000);
         armed = 0;
     }
-    printf("flashes %d mask %x\n", flashes, mask);
+    printf("flashes %d\n", flashes);
     return 0;
 }
 "#;
@@ -124,7 +124,7 @@ fn a_socket_watched_by_another_thread_never_flashes_writable() {
     };
     let handler = TestHandler::new(Plan::Never, "127.0.0.1:1".parse().unwrap());
     let run = intercepted(&handler, &[program.to_str().unwrap(), REMOTE]);
-    assert_eq!(run.output, "flashes 0 mask 0\n");
+    assert_eq!(run.output, "flashes 0\n");
 }
 
 /// Sends for a while on a non-blocking socket and prints bytes per second.

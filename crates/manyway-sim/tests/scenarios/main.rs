@@ -1,0 +1,13 @@
+//! The engine in virtual networks: each scenario is exact, and a failure is reproduced by its seed.
+
+mod aggregation;
+mod cuts;
+mod ending;
+mod handshake;
+mod hostile;
+mod interfaces;
+mod lossy;
+mod messages;
+mod moves;
+mod steering;
+mod support;
