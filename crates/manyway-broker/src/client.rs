@@ -136,11 +136,14 @@ impl Connector {
         let endpoint = self.endpoint().await?;
         let remote = SocketAddr::new(destination.ip().to_canonical(), self.config.udp_port);
         let head_start = self.config.head_start;
-        let connect = endpoint.connect(std::slice::from_ref(&remote), destination.port());
+        // OPEN travels with the handshake, which saves a round trip.
+        let open = Record::Open { destination }.into_message();
+        let remotes = std::slice::from_ref(&remote);
+        let connect = endpoint.connect_with(remotes, destination.port(), open);
         let association = tokio::time::timeout(head_start, connect)
             .await
             .map_err(|_elapsed| DirectReason::NoAnswer(head_start))??;
-        let answer = tokio::time::timeout(OPENED_TIMEOUT, ask(&association, destination)).await;
+        let answer = tokio::time::timeout(OPENED_TIMEOUT, answer_to_open(&association)).await;
         match answer {
             Ok(Some(Answer::Opened)) => Ok(Attempt::Opened(Opened {
                 association,
@@ -203,11 +206,7 @@ enum Answer {
 }
 
 /// Asks the peer to open the flow; `None` when it ended the association or broke the rules.
-async fn ask(association: &Association, destination: SocketAddr) -> Option<Answer> {
-    association
-        .send(Record::Open { destination }.into_message())
-        .await
-        .ok()?;
+async fn answer_to_open(association: &Association) -> Option<Answer> {
     let message = association.recv().await.ok()??;
     match Record::from_message(message) {
         Ok(Record::Opened { result: Ok(()) }) => Some(Answer::Opened),

@@ -21,6 +21,10 @@ impl RangeSet {
         self.0.iter().cloned()
     }
 
+    pub(crate) fn last(&self) -> Option<&Range<u64>> {
+        self.0.back()
+    }
+
     pub(crate) fn contains(&self, value: u64) -> bool {
         let at = self.0.partition_point(|r| r.end <= value);
         self.0.get(at).is_some_and(|r| r.contains(&value))

@@ -311,6 +311,7 @@ impl Drop for Handle {
     fn drop(&mut self) {
         let now = self.shared.now();
         let mut state = self.shared.lock();
+        state.on_settled(self.id);
         let closed = state
             .entries
             .remove(&self.id)

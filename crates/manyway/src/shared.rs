@@ -52,6 +52,8 @@ pub(crate) struct State {
     pub(crate) locals: Vec<SocketAddr>,
     /// Loopback addresses that a socket is wanted for.
     pub(crate) wanted_loopback: Vec<IpAddr>,
+    /// Handshakes that this side began and that have not settled.
+    pub(crate) connecting: usize,
     /// Closed associations without handles; released when their last words are sent.
     pub(crate) orphans: Vec<AssocId>,
     pub(crate) driver: Option<Waker>,
@@ -73,6 +75,7 @@ impl Shared {
             listeners: HashMap::new(),
             locals,
             wanted_loopback: Vec::new(),
+            connecting: 0,
             orphans: Vec::new(),
             driver: None,
             closing: false,
@@ -103,6 +106,13 @@ impl Shared {
 }
 
 impl State {
+    /// A handshake ended, well or not; true if it was one.
+    pub(crate) fn on_settled(&mut self, id: AssocId) -> bool {
+        let settled = self.entries.get_mut(&id).is_some_and(|e| !std::mem::replace(&mut e.connected, true));
+        self.connecting -= usize::from(settled);
+        settled
+    }
+
     /// The engine has something to do.
     pub(crate) fn wake_driver(&mut self) {
         if let Some(waker) = self.driver.take() {
@@ -118,6 +128,7 @@ impl State {
             closed: None,
             peer_done: false,
         };
+        self.connecting += usize::from(!connected);
         self.entries.insert(id, entry);
         signals
     }

@@ -45,9 +45,10 @@ fn libtest(command: Command) -> Result<Outcome, Failure> {
 
 fn nextest(workspace: &Workspace, quick: bool) -> Result<Outcome, Failure> {
     let profile = if quick { "quick" } else { "default" };
+    // Wherever cargo builds, nextest keeps its reports here.
     let report = workspace
-        .target_folder()?
-        .join("nextest")
+        .root
+        .join("target/nextest")
         .join(profile)
         .join("junit.xml");
     match fs::remove_file(&report) {

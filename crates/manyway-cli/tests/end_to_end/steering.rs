@@ -175,7 +175,11 @@ fn perf_that_is_interrupted_ends_with_a_result() {
     let server = world.start(&world.server, "server", world.manyway(&["perf", "-s"]));
     server.await_stderr("serving tests");
     for direction in [&[][..], &["--reverse"]] {
-        let args = [&["perf", "-c", "10.1.0.2", "-t", "3600", "--json"], direction].concat();
+        let args = [
+            &["perf", "-c", "10.1.0.2", "-t", "3600", "--json"],
+            direction,
+        ]
+        .concat();
         let client = world.start(&world.client, "client", world.manyway(&args));
         // The line of the second second: data have flowed.
         client.await_stderr("   2 s  ");

@@ -188,6 +188,11 @@ impl Association {
             return false;
         };
         let piece_len = next.min(path.size.current()) as u64;
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-6.1
+        //# For each stream, the data sender MUST NOT have more than 2^16 - 1 ordered user messages in the current send window
+        if self.sender.outstanding.len() >= usize::from(u16::MAX) {
+            return false;
+        }
         if !path.has_room() || !buffers::may_send(buffers, path.in_flight, piece_len) {
             return false;
         }
@@ -212,8 +217,8 @@ impl Association {
                 number: path.sent.next_number(),
             }),
         };
-        //= https://www.rfc-editor.org/rfc/rfc7053#section-5.1
-        //# the sender of the DATA chunk MAY set the I bit if the sender wants the SACK to be sent back without being delayed
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-6.1
+        //# Whenever the sender of a DATA chunk can benefit from the corresponding SACK chunk being sent back without delay, the sender MAY set the I bit in the DATA chunk header
         let last = self.sender.queue.is_empty();
         let pushed = writer.push(&chunk.as_data(self.sender.outstanding.next_tsn(), last));
         debug_assert!(

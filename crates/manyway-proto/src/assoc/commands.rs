@@ -19,7 +19,7 @@ impl Association {
     /// [`Event::Writable`] follows.
     pub fn send(&mut self, message: Message) -> Result<(), SendError> {
         let len = message.payload.len();
-        if !self.state.takes_messages() {
+        if self.is_shutting_down() {
             return Err(SendError::Closing);
         }
         if len == 0 || len > self.config.max_message_size {
@@ -117,14 +117,15 @@ impl Association {
         self.open_path(now, pair)
     }
 
-    /// Takes a path out of use on this side. The last one stays.
+    /// Takes a path out of use: a Manyway peer is told, and [`Event::PathRemoved`] follows when it
+    /// has agreed or does not answer. The last path stays.
     ///
     /// # Errors
     ///
-    /// [`PathError::Unknown`] if there is no such path.
-    pub fn remove_path(&mut self, path: PathId) -> Result<(), PathError> {
+    /// As [`Association::set_primary`].
+    pub fn remove_path(&mut self, now: Instant, path: PathId) -> Result<(), PathError> {
         self.require_path(path)?;
-        self.remove_path_now(path);
+        self.leave_path(now, path);
         Ok(())
     }
 

@@ -55,11 +55,10 @@ impl Association {
         data: &Data<'_>,
         index: u64,
     ) -> bool {
-        let fills_gap = self.receiver.tsns.is_next(data.tsn);
-        if !self
-            .receiver
-            .has_room_for(self.config.receive_buffer, fills_gap)
-        {
+        let is_next = self.receiver.tsns.is_next(data.tsn);
+        let max = self.config.max_message_size;
+        let capacity = self.config.receive_buffer;
+        if !self.receiver.has_room_for(capacity, max, is_next) {
             self.stats.receive_buffer_drops += 1;
             self.receiver.sack.make_due();
             return false;
@@ -82,8 +81,8 @@ impl Association {
             payload: ctx.datagram.slice_ref(data.payload),
         };
         let had_ready = self.receiver.inbound.has_ready();
-        let max = self.config.max_message_size;
-        if let Err(bad) = self.receiver.inbound.insert(index, fragment, max) {
+        let span = self.receiver.tsns.span();
+        if let Err(bad) = self.receiver.inbound.insert(index, fragment, max, span) {
             self.violate(now, bad.0);
             return false;
         }
@@ -105,7 +104,7 @@ impl Association {
         if let Some(path) = self.paths.get_mut(path) {
             path.timers.quiet = Some(now + path.patience());
         }
-        self.answer_data_while_shutting_down();
+        self.answer_data_while_shutting_down(now);
     }
 
     /// The next message for the application, if one is complete.

@@ -6,6 +6,7 @@ use manyway_wire::{COMMON_HEADER_LEN, DATA_HEADER_LEN, Port};
 
 use super::{AssocId, AssocState, Association, Identity};
 use crate::path::{PathInfo, PathState};
+use crate::recv::Receiver;
 use crate::stats::AssocStats;
 
 impl Association {
@@ -102,7 +103,8 @@ impl Association {
                 ));
             }
         }
-        if self.receiver.inbound.cost() > 2 * self.config.receive_buffer + (1 << 16) {
+        let (capacity, message) = (self.config.receive_buffer, self.config.max_message_size);
+        if self.receiver.inbound.cost() > Receiver::bound(capacity, message) + (1 << 16) {
             return Err(format!(
                 "receive buffer holds {} bytes",
                 self.receiver.inbound.cost()
@@ -113,7 +115,7 @@ impl Association {
 
     /// Whether it is ending, by this side's or the peer's wish.
     pub fn is_shutting_down(&self) -> bool {
-        !self.state.takes_messages()
+        !self.state.takes_messages() || self.teardown.wanted
     }
 
     /// Whether an acknowledgement or answer is due; new messages aside.

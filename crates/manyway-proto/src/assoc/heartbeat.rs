@@ -60,6 +60,9 @@ impl Association {
         path.error_count = 0;
         path.rtt.reset_back_off();
         path.last_answered = Some(now);
+        // A deadline that was backed off while nothing answered must not outlive that time.
+        let soonest = now + path.rtt.rto();
+        path.timers.t3 = path.timers.t3.map(|at| at.min(soonest));
         if path.heartbeats.awaiting || path.timers.heartbeat.is_none() {
             path.timers.heartbeat = Some(now + self.config.heartbeat_interval);
         }
@@ -69,7 +72,11 @@ impl Association {
             path.probe_due = true;
         }
         let up = path.state.on_answered();
-        if path.candidate {
+        if up {
+            // What was sent while the path was in doubt most likely went into the void.
+            self.give_up_in_flight(id);
+        }
+        if self.paths.get(id).is_some_and(|p| p.candidate) {
             self.adopt_candidate(now, id);
         } else if up {
             self.events.push_back(Event::PathUp { path: id });

@@ -50,7 +50,7 @@ impl Association {
             path.recovery_start = Some(now);
             path.controller.on_congestion(now);
             //= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.4
-            //# When performing a Fast Retransmit, the sender SHOULD ignore the value of cwnd and SHOULD NOT delay retransmission for this single packet
+            //# When a Fast Retransmit is being performed, the sender SHOULD ignore the value of cwnd and SHOULD NOT delay retransmission for this single packet
             path.rescue_packets = 1;
         }
     }
@@ -76,6 +76,14 @@ impl Association {
             return;
         };
         path.timers.t3 = None;
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-6.1
+        //# If the sender continues to receive SACK chunks from the peer while doing zero window probing, the unacknowledged window probes SHOULD NOT increment the error counter
+        if path.sent.front().is_some_and(|e| self.sender.was_refused(e.at)) {
+            if path.rtt.rto() < self.config.probe_interval_max {
+                path.rtt.back_off();
+            }
+            return self.give_up_in_flight(id);
+        }
         path.counters.timeouts += 1;
         path.controller.on_timeout(now);
         path.recovery_start = Some(now);

@@ -139,6 +139,7 @@ impl Association {
                 queue: SendQueue::default(),
                 outstanding: Outstanding::new(new.local_initial_tsn),
                 peer_window: 0,
+                last_sack: None,
                 blocked: false,
             },
             receiver: Receiver {
@@ -162,17 +163,22 @@ impl Association {
         }
     }
 
-    /// The side that accepted a COOKIE-ECHO on `tuple`.
+    /// The side that accepted a COOKIE-ECHO on `tuple`; `verified` if the cookie was sent to there.
     pub(crate) fn accept(
         now: Instant,
         new: NewAssociation,
         peer: PeerInit,
         tuple: FourTuple,
+        verified: bool,
     ) -> Self {
         let mut assoc = Self::new(now, new, false, AssocState::Established);
         assoc.learn_peer(&peer, tuple);
         let path = assoc.paths.add(tuple, &assoc.config, now);
-        assoc.confirm_first_path(now, path);
+        if verified {
+            assoc.confirm_first_path(now, path);
+        } else if let Some(path) = assoc.paths.get_mut(path) {
+            path.heartbeats.due = true;
+        }
         assoc.outbox.push(path, outbox::Control::CookieAck);
         assoc.events.push_back(Event::Incoming);
         assoc

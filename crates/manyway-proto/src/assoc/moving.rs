@@ -21,6 +21,9 @@ impl Association {
             // During set-up the answer may come from any of the addresses that INIT was sent to.
             return self.paths.iter().next().map(|p| p.id);
         }
+        if self.asconf.has_left(&tuple) {
+            return self.paths.best();
+        }
         let waiting = self.paths.iter().filter(|p| p.candidate).count();
         if self.paths.len() >= self.config.max_paths || !self.candidates.allow(now, waiting) {
             return None;
@@ -102,20 +105,21 @@ impl Association {
         }
     }
 
-    /// Takes a path out for good. The last one stays.
-    pub(super) fn remove_path_now(&mut self, id: PathId) {
+    /// Takes a path out for good; false if it is the last one, which stays.
+    pub(super) fn remove_path_now(&mut self, id: PathId) -> bool {
         if self.paths.len() < 2 {
-            return;
+            return false;
         }
         self.give_up_in_flight(id);
         if self.paths.remove(id).is_none() {
-            return;
+            return false;
         }
         self.asconf.forget_path(id);
         if let Some(best) = self.paths.best() {
             self.outbox.reroute(id, best);
         }
         self.events.push_back(Event::PathRemoved { path: id });
+        true
     }
 
     /// One path for each local address that has none, if this side opened the association and the
@@ -151,7 +155,9 @@ impl Association {
             .collect();
         if self.initiator && self.is_established() {
             self.add_missing_paths(now);
-            gone.into_iter().for_each(|id| self.remove_path_now(id));
+            for id in gone {
+                self.remove_path_now(id);
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ impl Association {
             return self.transmit_handshake(now, buf);
         }
         self.check_renege();
+        self.send_next_asconf(now);
         let control = self.control_path();
         if control.is_none()
             && let Some(transmit) = self.transmit_probe(now, buf)
@@ -39,7 +40,12 @@ impl Association {
 
     /// The path on which control chunks, a heartbeat or a due SACK must leave.
     fn control_path(&mut self) -> Option<PathId> {
-        if self.state == AssocState::CookieWait {
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-5.1
+        //# until the COOKIE ACK chunk is returned, the sender MUST NOT send any other packets to the peer
+        if matches!(
+            self.state,
+            AssocState::CookieWait | AssocState::CookieEchoed
+        ) {
             return None;
         }
         while let Some(id) = self.outbox.next_path() {
@@ -275,7 +281,7 @@ impl Association {
         };
         let cookie = self.setup.as_ref().and_then(|s| s.cookie.clone());
         //= https://www.rfc-editor.org/rfc/rfc9260#section-8.5.1
-        //# When sending a packet containing an INIT chunk, the Verification Tag of the common header MUST be 0
+        //# The sender MUST set the Verification Tag of the packet to 0
         let tag = if cookie.is_some() {
             self.identity.peer_tag
         } else {

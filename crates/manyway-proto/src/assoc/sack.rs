@@ -15,6 +15,7 @@ impl Association {
             return;
         }
         self.stats.sacks_received += 1;
+        self.sender.last_sack = Some(now);
         tracing::trace!(
             packets = dac::packets(sack),
             cumulative = sack.cumulative_tsn_ack.0,
@@ -34,8 +35,26 @@ impl Association {
         }
         //= https://www.rfc-editor.org/rfc/rfc9260#section-6.2.1
         //# Set rwnd equal to the newly received a_rwnd minus the number of bytes still outstanding after processing the Cumulative TSN Ack and the Gap Ack Blocks
-        self.sender.peer_window =
-            u64::from(sack.a_rwnd).saturating_sub(self.sender.outstanding.unacked());
+        let window = u64::from(sack.a_rwnd).saturating_sub(self.sender.outstanding.unacked());
+        let opens = self.sender.peer_window == 0 && window > 0;
+        self.sender.peer_window = window;
+        if opens {
+            self.resend_refused(now);
+        }
+    }
+
+    /// The peer's window opened: what it refused while the window was closed need not wait for its
+    /// timeout.
+    fn resend_refused(&mut self, now: Instant) {
+        for id in self.paths.ids() {
+            let refused = self.paths.get(id).is_some_and(|path| {
+                let answer_due = path.rtt.reordering_window();
+                path.sent.front().is_some_and(|e| now - e.at > answer_due)
+            });
+            if refused {
+                self.give_up_in_flight(id);
+            }
+        }
     }
 
     /// Takes in a cumulative acknowledgement with gap blocks.
@@ -95,10 +114,11 @@ impl Association {
         });
         let earliest_after = path.sent.front().map(|e| e.number);
         //= https://www.rfc-editor.org/rfc/rfc9260#section-6.3.1
-        //# RTT measurements MUST NOT be made using packets that were retransmitted
+        //# RTT measurements MUST NOT be made using chunks that were retransmitted
         //
         // An answer on another path does not measure this one.
-        if let Some(newest) = path.ack.newest.filter(|n| n.sent_once && id == arrived_on) {
+        let measured = path.ack.newest.filter(|n| n.sent_once && id == arrived_on);
+        if let Some(newest) = measured {
             path.on_rtt_sample(now, newest.sent_at);
         }
         let wants_sample = path.wants_sample(now);
@@ -112,6 +132,9 @@ impl Association {
                     bytes: growth,
                     srtt,
                     window_limited,
+                    rtt_sample: measured.map(|n| now - n.sent_at),
+                    largest_acked: path.sent.largest_acked().unwrap_or_default(),
+                    next_number: path.sent.next_number(),
                 },
             );
             //= https://www.rfc-editor.org/rfc/rfc9260#section-6.3.2

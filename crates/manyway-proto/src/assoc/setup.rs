@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use manyway_wire::{
     AddressTypes, ChunkType, Init, InitAck, Parameter, ParameterList, Parameters, Tsn,
-    VerificationTag,
+    UnrecognizedAction, VerificationTag,
 };
 
 use super::{AssocState, Association, Identity, NewAssociation};
@@ -71,6 +71,16 @@ impl PeerInit {
                     peer.asconf = [ChunkType::ASCONF, ChunkType::ASCONF_ACK]
                         .iter()
                         .all(|kind| list.contains(&kind.0));
+                }
+                //= https://www.rfc-editor.org/rfc/rfc9260#section-3.2.1
+                //# Stop processing this parameter and do not process any further parameters within this chunk
+                Parameter::Unknown(raw)
+                    if matches!(
+                        raw.kind.unrecognized_action(),
+                        UnrecognizedAction::Stop | UnrecognizedAction::StopAndReport
+                    ) =>
+                {
+                    break;
                 }
                 _ => {}
             }
@@ -188,14 +198,18 @@ impl Association {
         setup.attempts += 1;
         setup.deadline = None;
         //= https://www.rfc-editor.org/rfc/rfc9260#section-4
-        //# If the T1-init timer expires, the endpoint MUST retransmit the INIT chunk and restart the T1-init timer without changing state
+        //# If the T1-init timer expires, the endpoint MUST retransmit the INIT chunk and restart the T1-init timer
         //# This MUST be repeated up to 'Max.Init.Retransmits' times
         if setup.attempts > max {
             self.close(CloseReason::HandshakeTimeout);
             return;
         }
         setup.due = true;
-        if self.state == AssocState::CookieWait {
+        if self.state == AssocState::CookieEchoed {
+            // The data that rode along were lost with the cookie, and ride along again.
+            let first = self.paths.iter().next().map(|p| p.id);
+            first.into_iter().for_each(|id| self.give_up_in_flight(id));
+        } else {
             let pair = setup.pairs[setup.attempts as usize % setup.pairs.len()];
             if let Some(path) = self.paths.iter_mut().next() {
                 path.tuple = pair;
@@ -275,6 +289,7 @@ impl Association {
         self.peer.inbound_streams = peer.inbound_streams.min(self.config.outbound_streams);
         self.sender.peer_window = u64::from(peer.a_rwnd);
         self.receiver.tsns = TsnMap::new(peer.initial_tsn);
+        self.asconf.expect_peer_serial(peer.initial_tsn);
         let named = peer
             .addresses
             .iter()
@@ -298,6 +313,10 @@ impl Association {
             self.confirm_first_path(now, id);
         }
         self.events.push_back(Event::Connected);
-        self.add_missing_paths(now);
+        if self.teardown.wanted {
+            self.shutdown(now);
+        } else {
+            self.add_missing_paths(now);
+        }
     }
 }

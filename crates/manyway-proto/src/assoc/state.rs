@@ -82,13 +82,10 @@ impl AssocState {
         )
     }
 
-    /// Whether DATA chunks may leave.
+    /// Whether DATA chunks may leave in packets of their own.
     pub(crate) fn sends_data(self) -> bool {
-        use AssocState::{CookieEchoed, Established, ShutdownPending, ShutdownReceived};
-        matches!(
-            self,
-            CookieEchoed | Established | ShutdownPending | ShutdownReceived
-        )
+        use AssocState::{Established, ShutdownPending, ShutdownReceived};
+        matches!(self, Established | ShutdownPending | ShutdownReceived)
     }
 
     //= https://www.rfc-editor.org/rfc/rfc9260#section-9.2

@@ -1,5 +1,7 @@
 //! The end of an association: SHUTDOWN (RFC 9260, section 9.2) and ABORT (section 9.1).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use manyway_wire::{Abort, Cause, CauseList, Shutdown};
 
@@ -18,14 +20,19 @@ pub(super) struct Teardown {
     attempts: u32,
     /// No repetition goes on after this (T5-shutdown-guard).
     guard: Option<Instant>,
+    /// Asked for before the peer answered.
+    pub(super) wanted: bool,
 }
 
 impl Association {
-    /// Ends the association once all messages are acknowledged. The peer may still send until it
-    /// learns of it.
+    /// Ends the association once all messages are acknowledged, those included that wait for the
+    /// end of set-up. The peer may still send until it learns of it.
     pub fn shutdown(&mut self, now: Instant) {
         match self.state {
-            AssocState::CookieWait | AssocState::CookieEchoed => self.abort(now, Bytes::new()),
+            AssocState::CookieWait | AssocState::CookieEchoed if self.sender.is_drained() => {
+                self.abort(now, Bytes::new());
+            }
+            AssocState::CookieWait | AssocState::CookieEchoed => self.teardown.wanted = true,
             _ => {
                 let _ = self.state.on_shutdown_requested();
                 self.advance_shutdown(now);
@@ -118,13 +125,14 @@ impl Association {
             AssocState::ShutdownAckSent => Control::ShutdownAck,
             _ => return,
         };
-        let rto = self
-            .paths
-            .get(id)
-            .map_or(self.config.rto_initial, |p| p.rtt.rto());
-        let rto = rto * (1 << self.teardown.attempts.min(6));
-        self.teardown.deadline = Some(now + rto.min(self.config.rto_max));
+        self.teardown.deadline = Some(now + self.teardown_timeout(id));
         self.outbox.push(id, chunk);
+    }
+
+    fn teardown_timeout(&self, path: PathId) -> Duration {
+        let path = self.paths.get(path);
+        let rto = path.map_or(self.config.rto_initial, |p| p.rtt.rto());
+        (rto * (1 << self.teardown.attempts.min(6))).min(self.config.rto_max)
     }
 
     /// T2-shutdown: the peer did not answer.
@@ -162,14 +170,19 @@ impl Association {
     }
 
     /// Data in SHUTDOWN-SENT: repeat the SHUTDOWN, with the new acknowledgement.
-    pub(super) fn answer_data_while_shutting_down(&mut self) {
+    pub(super) fn answer_data_while_shutting_down(&mut self, now: Instant) {
         if self.state != AssocState::ShutdownSent {
             return;
         }
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-9.2
+        //# The reception of any packet from its peer ... SHOULD clear the endpoint's retransmission count and restart the T2-shutdown timer
+        self.teardown.attempts = 0;
+        self.teardown.guard = Some(now + self.config.peer_timeout);
         let waiting = self.outbox.contains(|c| matches!(c, Control::Shutdown(_)));
         if let Some(id) = self.paths.best()
             && !waiting
         {
+            self.teardown.deadline = Some(now + self.teardown_timeout(id));
             self.outbox
                 .push(id, Control::Shutdown(self.receiver.tsns.cumulative()));
         }
@@ -193,7 +206,7 @@ impl Association {
     }
 
     //= https://www.rfc-editor.org/rfc/rfc9260#section-9.1
-    //# The endpoint receiving the ABORT chunk MUST apply the Verification Tag checks described in Section 8.5.1; after checking, the receiving endpoint MUST remove the association from its record
+    //# After checking the Verification Tag, the receiving endpoint MUST remove the association from its record
     pub(super) fn handle_abort(&mut self, abort: &Abort<'_>) {
         let mut text = Vec::new();
         let mut user = None;

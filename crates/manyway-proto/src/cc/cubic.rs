@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cc::hystart::{Advice, HyStart};
 use crate::cc::{Acked, Controller, MIN_WINDOW_PACKETS, initial_window};
 use crate::time::Instant;
 
@@ -16,6 +17,7 @@ pub struct Cubic {
     packet_size: u64,
     window: u64,
     threshold: u64,
+    hystart: HyStart,
     /// Window before the last reduction, in packets.
     w_max: f64,
     /// The growth epoch that began after the last reduction.
@@ -40,6 +42,7 @@ impl Cubic {
             packet_size,
             window: initial_window(packet_size),
             threshold: u64::MAX,
+            hystart: HyStart::new(),
             w_max: 0.0,
             epoch: None,
             fraction: 0.0,
@@ -101,7 +104,10 @@ impl Controller for Cubic {
             return;
         }
         if self.in_slow_start() {
-            self.window = (self.window + acked.bytes).min(self.threshold.max(self.window));
+            match self.hystart.on_ack(&acked) {
+                Advice::Grow(bytes) => self.window = (self.window + bytes).min(self.threshold),
+                Advice::Leave => self.threshold = self.window,
+            }
         } else {
             self.avoid_congestion(now, acked.bytes, acked.srtt);
         }
@@ -148,15 +154,15 @@ mod tests {
     fn grow(cubic: &mut Cubic, now: &mut Instant, rounds: usize) {
         for _ in 0..rounds {
             *now += RTT;
-            let bytes = cubic.window();
-            cubic.on_ack(
-                *now,
-                Acked {
-                    bytes,
-                    srtt: RTT,
-                    window_limited: true,
-                },
-            );
+            let acked = Acked {
+                bytes: cubic.window(),
+                srtt: RTT,
+                window_limited: true,
+                rtt_sample: None,
+                largest_acked: 0,
+                next_number: 0,
+            };
+            cubic.on_ack(*now, acked);
         }
     }
 

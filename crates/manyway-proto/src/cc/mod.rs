@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::time::Instant;
 
 mod cubic;
+mod hystart;
 mod pacer;
 mod reno;
 
@@ -26,6 +27,12 @@ pub struct Acked {
     pub srtt: Duration,
     /// Whether the window was what limited the sender; if not, it must not grow.
     pub window_limited: bool,
+    /// The round-trip time that this acknowledgement measured, if it did.
+    pub rtt_sample: Option<Duration>,
+    /// The path's latest packet that was acknowledged; packets with data are counted from 0.
+    pub largest_acked: u64,
+    /// The number that the path's next packet will have.
+    pub next_number: u64,
 }
 
 /// The congestion controller of a path. All sizes are bytes.

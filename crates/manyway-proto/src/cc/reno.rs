@@ -1,5 +1,6 @@
 //! The congestion control of RFC 9260, section 7.2.
 
+use crate::cc::hystart::{Advice, HyStart};
 use crate::cc::{Acked, Controller, MIN_WINDOW_PACKETS, initial_window};
 use crate::time::Instant;
 
@@ -9,6 +10,7 @@ pub struct Reno {
     packet_size: u64,
     window: u64,
     threshold: u64,
+    hystart: HyStart,
     partial_bytes_acked: u64,
 }
 
@@ -19,12 +21,13 @@ impl Reno {
             packet_size,
             window: initial_window(packet_size),
             threshold: u64::MAX,
+            hystart: HyStart::new(),
             partial_bytes_acked: 0,
         }
     }
 
     //= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.3
-    //# When a packet loss is detected via SACK chunks, an endpoint SHOULD do ssthresh = max(cwnd / 2, 4 * PMDCS)
+    //# a packet loss causes cwnd to be cut in half
     fn halve(&mut self) {
         self.threshold = (self.window / 2).max(MIN_WINDOW_PACKETS * self.packet_size);
         self.partial_bytes_acked = 0;
@@ -37,10 +40,13 @@ impl Controller for Reno {
             return;
         }
         if self.in_slow_start() {
-            self.window += acked.bytes;
+            match self.hystart.on_ack(&acked) {
+                Advice::Grow(bytes) => self.window += bytes,
+                Advice::Leave => self.threshold = self.window,
+            }
         } else {
             //= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.2
-            //# When cwnd is greater than ssthresh, cwnd SHOULD be incremented by the PMDCS per RTT if the sender has cwnd or more bytes of data outstanding
+            //# When cwnd is greater than ssthresh, cwnd SHOULD be incremented by PMDCS per RTT if the sender has cwnd or more bytes of data outstanding
             self.partial_bytes_acked += acked.bytes;
             if self.partial_bytes_acked >= self.window {
                 self.partial_bytes_acked -= self.window;
@@ -88,6 +94,9 @@ mod tests {
             bytes,
             srtt: Duration::from_millis(20),
             window_limited: true,
+            rtt_sample: None,
+            largest_acked: 0,
+            next_number: 0,
         }
     }
 

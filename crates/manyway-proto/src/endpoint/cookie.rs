@@ -76,7 +76,7 @@ impl CookieJar {
             .split_last_chunk::<MAC_LEN>()
             .ok_or(BadCookie::Forged)?;
         //= https://www.rfc-editor.org/rfc/rfc9260#section-5.1.5
-        //# Compute a MAC using the information carried in the State Cookie and the secret key ... If the MAC does not match, silently discard
+        //# Compute a MAC using the information carried in the State Cookie and the secret key ... If this comparison fails, the SCTP packet, including the COOKIE ECHO chunk and any DATA chunks, MUST be silently discarded
         if !bool::from(self.mac(body).ct_eq(mac)) {
             return Err(BadCookie::Forged);
         }

@@ -98,8 +98,8 @@ impl Endpoint {
         packet: &Packet<'_>,
         first: &RawChunk<'_>,
     ) {
-        //= https://www.rfc-editor.org/rfc/rfc9260#section-4.3
-        //# A receiver of an INIT chunk bundled with other chunks MUST silently discard the packet
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-8.5.1
+        //# When an endpoint receives an SCTP packet with the Verification Tag set to 0, it SHOULD verify that the packet contains only an INIT chunk. Otherwise, the receiver MUST silently discard the packet
         let alone = packet.chunks().count() == 1;
         if header.verification_tag.0 != 0 || !alone {
             self.stats.malformed_packets += 1;
@@ -142,8 +142,8 @@ impl Endpoint {
         self.answer(path, header, init.initiate_tag, &abort);
     }
 
-    //= https://www.rfc-editor.org/rfc/rfc9260#section-5.1.3
-    //# After sending the INIT ACK chunk with the State Cookie parameter, the sender SHOULD delete the TCB and any other local resource related to the new association
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-5.1
+    //# After sending an INIT ACK chunk with the State Cookie parameter, "Z" MUST NOT allocate any resources or keep any states for the new association
     fn answer_init(
         &mut self,
         path: FourTuple,
@@ -192,7 +192,12 @@ impl Endpoint {
         let presented = self.cookies.open(self.now, first.value);
         let cookie = match presented {
             Ok(cookie) => cookie,
-            Err(BadCookie::Used) => return self.repeat_cookie_ack(path, header),
+            Err(BadCookie::Used) => return self.repeat_cookie_ack(path, header, datagram),
+            //= https://www.rfc-editor.org/rfc/rfc9260#section-5.2.4
+            //# If both Verification Tags in the State Cookie match the Verification Tags of the current association, consider the State Cookie valid ... even if the lifespan is exceeded
+            Err(BadCookie::Stale(_)) if self.by_tag.contains_key(&header.verification_tag) => {
+                return self.repeat_cookie_ack(path, header, datagram);
+            }
             Err(BadCookie::Stale(by)) => return self.report_stale(path, header, first, by),
             Err(BadCookie::Forged) => {
                 self.stats.cookies_refused += 1;
@@ -200,7 +205,7 @@ impl Endpoint {
             }
         };
         //= https://www.rfc-editor.org/rfc/rfc9260#section-5.1.5
-        //# Compare the port numbers and the Verification Tag contained within the State Cookie to the actual port numbers and the Verification Tag within the SCTP common header of the received packet. If these values do not match, the packet MUST be silently discarded
+        //# Compare the port numbers and the Verification Tag contained within the COOKIE ECHO chunk to the actual port numbers and the Verification Tag within the SCTP common header of the received packet. If these values do not match, the packet MUST be silently discarded
         let expected = (cookie.peer_port, cookie.local_port, cookie.local_tag);
         if (
             header.source_port,
@@ -221,6 +226,14 @@ impl Endpoint {
             local_port: cookie.local_port,
             peer_port: cookie.peer_port,
         };
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-5.4
+        //# For the receiver of the COOKIE ECHO chunk, the only CONFIRMED address is the address to which the packet containing the INIT ACK chunk was sent
+        let verified = path.remote == cookie.remote;
+        if !verified && self.by_peer.contains_key(&key) {
+            // Only who receives at an address may end what is there.
+            self.stats.cookies_refused += 1;
+            return;
+        }
         //= https://www.rfc-editor.org/rfc/rfc9260#section-5.2.4
         //# In this case, the peer might have restarted
         if let Some(old) = self.by_peer.get(&key).copied() {
@@ -243,7 +256,7 @@ impl Endpoint {
         let locals = self.locals.clone();
         let new = self.new_association(identity, locals, cookie.local_initial_tsn);
         let id = new.id;
-        let assoc = Association::accept(self.now, new, cookie.peer, path);
+        let assoc = Association::accept(self.now, new, cookie.peer, path, verified);
         self.insert(assoc, Some(path.remote));
         self.stats.associations_accepted += 1;
         // The rest of the packet is the first data.
@@ -254,16 +267,22 @@ impl Endpoint {
     }
 
     /// The cookie was used: if its association still lives, its COOKIE-ACK was lost.
-    fn repeat_cookie_ack(&mut self, path: FourTuple, header: CommonHeader) {
-        let Some(id) = self.by_tag.get(&header.verification_tag) else {
+    fn repeat_cookie_ack(&mut self, path: FourTuple, header: CommonHeader, datagram: &Bytes) {
+        let id = self.by_tag.get(&header.verification_tag).copied();
+        let Some((id, slot)) = id.and_then(|id| Some((id, self.slots.get_mut(&id)?))) else {
             self.stats.cookies_refused += 1;
             return;
         };
-        let Some(slot) = self.slots.get(id) else {
+        let identity = slot.assoc.identity();
+        if (header.source_port, header.destination_port) != (identity.peer_port, identity.local_port)
+        {
+            self.stats.cookies_refused += 1;
             return;
-        };
-        let peer_tag = slot.assoc.identity().peer_tag;
-        self.answer(path, header, peer_tag, &CookieAck);
+        }
+        // Data that ride along are as good as any.
+        slot.assoc.handle_packet(self.now, path, datagram);
+        self.touch(id);
+        self.answer(path, header, identity.peer_tag, &CookieAck);
     }
 
     fn report_stale(

@@ -383,7 +383,7 @@ impl Endpoint {
     }
 
     //= https://www.rfc-editor.org/rfc/rfc9260#section-5.3.1
-    //# Initiate Tag values SHOULD be selected from the range of 1 to 2^32 - 1 ... using a random number
+    //# It is very important that the Initiate Tag value be randomized to help protect against off-path attacks
     fn fresh_tag(&mut self) -> VerificationTag {
         loop {
             let tag = VerificationTag(self.rng.next_u32());

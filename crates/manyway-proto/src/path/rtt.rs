@@ -30,7 +30,7 @@ impl RttEstimator {
     }
 
     //= https://www.rfc-editor.org/rfc/rfc9260#section-6.3.1
-    //# When a new RTT measurement R' is made, set: RTTVAR <- (1 - RTO.Beta) * RTTVAR + RTO.Beta * |SRTT - R'| and SRTT <- (1 - RTO.Alpha) * SRTT + RTO.Alpha * R'
+    //# When a new RTT measurement R' is made, perform:
     pub(crate) fn on_sample(&mut self, sample: Duration) {
         self.latest = sample;
         match self.srtt {

@@ -21,16 +21,33 @@ pub(crate) struct Receiver {
 impl Receiver {
     /// The window to advertise: room left, bytes.
     pub(crate) fn window(&self, capacity: usize) -> u64 {
-        capacity.saturating_sub(self.inbound.buffered()) as u64
+        capacity.saturating_sub(self.held(capacity)) as u64
+    }
+
+    /// What counts against the buffer: payload, and what chunks cost besides it as far as that is
+    /// out of proportion, so that tiny messages close the window before they are dropped.
+    fn held(&self, capacity: usize) -> usize {
+        let overhead_allowed = capacity / 8;
+        let cost = self.inbound.cost().saturating_sub(overhead_allowed);
+        self.inbound.buffered().max(cost)
     }
 
     //= https://www.rfc-editor.org/rfc/rfc9260#section-6.2
-    //# the data receiver SHOULD drop any new incoming DATA chunk with a TSN larger than the largest TSN received so far
+    //# When the receiver's advertised window is 0, the receiver MUST drop any new incoming DATA chunk with a TSN larger than the largest TSN received so far
     //
-    // A chunk that fills the first gap is taken even then, up to twice the buffer: it lets held
-    // data be delivered, where dropping it could block the association for good.
-    pub(crate) fn has_room_for(&self, capacity: usize, fills_first_gap: bool) -> bool {
-        let held = self.inbound.cost();
-        held < capacity || (fills_first_gap && !self.tsns.is_contiguous() && held < 2 * capacity)
+    // A chunk that fills the first gap is taken even then, up to twice the buffer, and so is the
+    // next piece of a message when there is nothing to read: it lets held data be delivered, where
+    // dropping it could block the association for good.
+    pub(crate) fn has_room_for(&self, capacity: usize, max_message: usize, is_next: bool) -> bool {
+        let cost = self.inbound.cost();
+        let fills_gap = is_next && !self.tsns.is_contiguous() && cost < 2 * capacity;
+        let completes =
+            is_next && !self.inbound.has_ready() && cost < Self::bound(capacity, max_message);
+        self.held(capacity) < capacity || fills_gap || completes
+    }
+
+    /// The most that is ever held, less one chunk.
+    pub(crate) fn bound(capacity: usize, max_message: usize) -> usize {
+        2 * (capacity + max_message)
     }
 }

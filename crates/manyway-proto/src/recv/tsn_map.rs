@@ -115,6 +115,11 @@ impl TsnMap {
         !self.duplicates.is_empty()
     }
 
+    /// How far the highest TSN received lies beyond the cumulative one, less one.
+    pub(crate) fn span(&self) -> u64 {
+        self.ahead.last().map_or(0, |range| range.end - self.next)
+    }
+
     pub(crate) fn gap_count(&self) -> usize {
         self.ahead.len()
     }

@@ -4,6 +4,8 @@ mod outstanding;
 mod queue;
 mod sent_log;
 
+use crate::time::Instant;
+
 pub(crate) use outstanding::{Fate, NeverSent, Outstanding, SentChunk, Shot};
 pub(crate) use queue::SendQueue;
 pub(crate) use sent_log::SentLog;
@@ -15,11 +17,18 @@ pub(crate) struct Sender {
     pub(crate) outstanding: Outstanding,
     /// The peer's last advertised window, bytes.
     pub(crate) peer_window: u64,
+    /// When the last SACK arrived.
+    pub(crate) last_sack: Option<Instant>,
     /// The application was refused and waits for room.
     pub(crate) blocked: bool,
 }
 
 impl Sender {
+    /// Whether what was sent at `sent_at` was refused by a peer that is there but has no room.
+    pub(crate) fn was_refused(&self, sent_at: Instant) -> bool {
+        self.peer_window == 0 && self.last_sack.is_some_and(|at| at > sent_at)
+    }
+
     /// Bytes of user data that this side keeps: waiting or not acknowledged.
     pub(crate) fn buffered(&self) -> usize {
         self.queue.bytes() + self.outstanding.buffered()

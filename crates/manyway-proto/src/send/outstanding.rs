@@ -97,6 +97,11 @@ impl Outstanding {
         self.chunks.is_empty()
     }
 
+    /// Chunks kept.
+    pub(crate) fn len(&self) -> usize {
+        self.chunks.len()
+    }
+
     pub(crate) fn buffered(&self) -> usize {
         self.buffered
     }

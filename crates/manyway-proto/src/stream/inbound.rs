@@ -43,21 +43,23 @@ impl Inbound {
         !self.ready.is_empty()
     }
 
-    /// Takes a chunk that was not seen before.
+    /// Takes a chunk that was not seen before; `span` is how many TSNs lie between the first that
+    /// is missing and the highest received.
     pub(crate) fn insert(
         &mut self,
         index: u64,
         fragment: Fragment,
         max_message: usize,
+        span: u64,
     ) -> Result<(), BadFragments> {
         self.bytes += fragment.payload.len();
         if let Some(whole) = self.reassembly.insert(index, fragment, max_message)? {
-            self.deliver(whole)?;
+            self.deliver(whole, span)?;
         }
         Ok(())
     }
 
-    fn deliver(&mut self, whole: Fragment) -> Result<(), BadFragments> {
+    fn deliver(&mut self, whole: Fragment, span: u64) -> Result<(), BadFragments> {
         self.messages += 1;
         let unordered = whole.flags.unordered;
         let message = Message {
@@ -73,9 +75,10 @@ impl Inbound {
         let stream = self.streams.entry(message.stream).or_default();
         if whole.ssn != stream.next {
             let early = whole.ssn.0.wrapping_sub(stream.next.0);
-            // Sequence numbers behind the next one were delivered: a second message under the
-            // number of another is a lie of the peer.
-            if early >= 0x8000 || stream.early.contains_key(&whole.ssn.0) {
+            // Each message that is awaited before this one has a TSN between them. A number further
+            // away was used before: a second message under the number of another is a lie of the
+            // peer.
+            if u64::from(early) > span || stream.early.contains_key(&whole.ssn.0) {
                 return Err(BadFragments("stream sequence number used twice"));
             }
             stream.early.insert(whole.ssn.0, message);
@@ -130,11 +133,11 @@ mod tests {
     #[test]
     fn a_late_message_holds_only_its_own_stream() {
         let mut inbound = Inbound::default();
-        inbound.insert(1, whole(0, 1, false), 10).unwrap();
-        inbound.insert(2, whole(1, 0, false), 10).unwrap();
-        inbound.insert(3, whole(0, 9, true), 10).unwrap();
+        inbound.insert(1, whole(0, 1, false), 10, 1).unwrap();
+        inbound.insert(2, whole(1, 0, false), 10, 2).unwrap();
+        inbound.insert(3, whole(0, 9, true), 10, 3).unwrap();
         assert_eq!(drain(&mut inbound), [(1, 0), (0, 9)]);
-        inbound.insert(0, whole(0, 0, false), 10).unwrap();
+        inbound.insert(0, whole(0, 0, false), 10, 0).unwrap();
         assert_eq!(drain(&mut inbound), [(0, 0), (0, 1)]);
         assert_eq!((inbound.buffered(), inbound.cost()), (0, 0));
     }
@@ -142,7 +145,18 @@ mod tests {
     #[test]
     fn a_sequence_number_used_twice_is_refused() {
         let mut inbound = Inbound::default();
-        inbound.insert(0, whole(0, 0, false), 10).unwrap();
-        assert!(inbound.insert(1, whole(0, 0, false), 10).is_err());
+        inbound.insert(0, whole(0, 0, false), 10, 0).unwrap();
+        assert!(inbound.insert(1, whole(0, 0, false), 10, 0).is_err());
+    }
+
+    #[test]
+    fn a_window_of_more_messages_than_half_the_number_space_is_legal() {
+        let mut inbound = Inbound::default();
+        for number in 1..=u16::MAX {
+            let index = u64::from(number);
+            inbound.insert(index, whole(0, number, false), 10, index).unwrap();
+        }
+        inbound.insert(0, whole(0, 0, false), 10, 0).unwrap();
+        assert_eq!(drain(&mut inbound).len(), 1 << 16);
     }
 }

@@ -114,7 +114,7 @@ fn requests_get_through_after_one_that_was_given_up() {
     pair.scene.network.apply(Action::Cut(interface, Direction::Up));
     pair.command(client, |now, assoc| assoc.set_wish(now, second, Wish::Backup)).unwrap();
     pair.run(50 * MS);
-    pair.command(client, |_, assoc| assoc.remove_path(second)).unwrap();
+    pair.command(client, |now, assoc| assoc.remove_path(now, second)).unwrap();
     pair.command(client, |now, assoc| assoc.set_primary(now, first)).unwrap();
     let theirs = pair.path_over(server, 0);
     pair.wait("the peer has heard of the new primary", SECOND, |pair| pair.path(pair.server, theirs).primary);
@@ -129,7 +129,7 @@ fn a_removed_path_stays_away_though_the_peer_still_sends_there() {
     }
     pair.run(SECOND);
     let path = pair.path_over(client, 1);
-    pair.command(client, |_, assoc| assoc.remove_path(path)).unwrap();
+    pair.command(client, |now, assoc| assoc.remove_path(now, path)).unwrap();
     pair.run(5 * SECOND);
     assert_eq!((pair.paths(client).len(), pair.paths(server).len()), (1, 1), "{}", pair.describe());
     for side in [client, server] {
@@ -149,12 +149,12 @@ fn the_last_path_cannot_be_removed_and_unknown_ones_are_refused() {
     let ids: Vec<PathId> = pair.paths(client).iter().map(|p| p.id).collect();
     for id in &ids {
         let id = *id;
-        let _ = pair.command(client, |_, assoc| assoc.remove_path(id));
+        let _ = pair.command(client, |now, assoc| assoc.remove_path(now, id));
         pair.run(SECOND);
     }
     assert_eq!(pair.paths(client).len(), 1);
     let unknown = PathId::new(99);
-    assert_eq!(pair.command(client, |_, a| a.remove_path(unknown)), Err(PathError::Unknown));
+    assert_eq!(pair.command(client, |now, a| a.remove_path(now, unknown)), Err(PathError::Unknown));
     assert_eq!(pair.command(client, |now, a| a.set_primary(now, unknown)), Err(PathError::Unknown));
     assert_eq!(pair.command(client, |now, a| a.set_wish(now, unknown, Wish::Backup)), Err(PathError::Unknown));
 }

@@ -24,14 +24,12 @@ pub(super) fn dispatch(shared: &Arc<Shared>, state: &mut State) -> Progress {
 }
 
 fn notify(state: &mut State, id: AssocId, event: &Event) {
-    let Some(entry) = state.entries.get_mut(&id) else {
-        return;
-    };
+    if *event == Event::Connected {
+        state.on_settled(id);
+    }
+    let Some(entry) = state.entries.get_mut(&id) else { return };
     match event {
-        Event::Connected => {
-            entry.connected = true;
-            entry.signals.settled.notify_waiters();
-        }
+        Event::Connected => entry.signals.settled.notify_waiters(),
         Event::Readable => entry.signals.readable.notify_waiters(),
         Event::Writable => entry.signals.writable.notify_waiters(),
         Event::PeerShutdown => {
@@ -63,6 +61,7 @@ fn on_incoming(shared: &Arc<Shared>, state: &mut State, id: AssocId) {
 }
 
 fn on_closed(state: &mut State, id: AssocId, reason: CloseReason) {
+    state.on_settled(id);
     match state.entries.get_mut(&id) {
         Some(entry) => {
             entry.closed = Some(reason);

@@ -99,7 +99,7 @@ impl Driver {
         for ip in &wanted {
             self.sockets.add_loopback(*ip);
         }
-        changed &= self.sockets.follow_host();
+        changed = changed && self.sockets.follow_host();
         if changed || !wanted.is_empty() {
             let locals = self.sockets.local_addresses();
             let now = self.shared.now();

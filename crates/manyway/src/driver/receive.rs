@@ -12,8 +12,12 @@ impl Driver {
     /// Receives one batch per socket.
     pub(super) fn receive(&mut self, cx: &mut Context<'_>) -> Progress {
         let mut progress = Progress::None;
+        // Refusals matter only to handshakes; looking for them costs two system calls.
+        let connecting = self.shared.lock().connecting > 0;
         for bound in &self.sockets.bound {
-            self.learn_refusals(&bound.socket, bound.local, cx);
+            if connecting {
+                self.learn_refusals(&bound.socket, bound.local, cx);
+            }
             match bound.socket.poll_recv(cx, &mut self.batch) {
                 Poll::Ready(Ok(_)) => progress = Progress::Some,
                 Poll::Ready(Err(error)) => {

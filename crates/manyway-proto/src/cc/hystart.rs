@@ -1,0 +1,146 @@
+//! HyStart++, RFC 9406: leaves slow start when the queue begins to fill, before it overflows.
+
+use std::time::Duration;
+
+use crate::cc::Acked;
+
+/// RFC 9406, section 4.3.
+const MIN_RTT_THRESH: Duration = Duration::from_millis(4);
+const MAX_RTT_THRESH: Duration = Duration::from_millis(16);
+const MIN_RTT_DIVISOR: u32 = 8;
+const N_RTT_SAMPLE: u32 = 8;
+const CSS_GROWTH_DIVISOR: u64 = 4;
+const CSS_ROUNDS: u32 = 5;
+
+/// How the window may grow in slow start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Advice {
+    /// By this many bytes.
+    Grow(u64),
+    /// Slow start is over.
+    Leave,
+}
+
+/// Conservative slow start: the round-trip time has grown, and grew no further yet.
+#[derive(Clone, Copy, Debug)]
+struct Conservative {
+    baseline: Duration,
+    rounds: u32,
+}
+
+/// Watches the round-trip times of slow start.
+#[derive(Clone, Debug)]
+pub(super) struct HyStart {
+    round_end: u64,
+    last_min: Option<Duration>,
+    current_min: Option<Duration>,
+    samples: u32,
+    conservative: Option<Conservative>,
+}
+
+impl HyStart {
+    pub(super) fn new() -> Self {
+        Self {
+            round_end: 0,
+            last_min: None,
+            current_min: None,
+            samples: 0,
+            conservative: None,
+        }
+    }
+
+    /// Takes in an acknowledgement of slow start.
+    pub(super) fn on_ack(&mut self, acked: &Acked) -> Advice {
+        if acked.largest_acked >= self.round_end {
+            self.round_end = acked.next_number;
+            self.last_min = self.current_min.take();
+            self.samples = 0;
+            if let Some(css) = &mut self.conservative {
+                css.rounds += 1;
+                if css.rounds >= CSS_ROUNDS {
+                    return Advice::Leave;
+                }
+            }
+        }
+        if let Some(rtt) = acked.rtt_sample {
+            self.current_min = Some(self.current_min.map_or(rtt, |min| min.min(rtt)));
+            self.samples += 1;
+        }
+        self.compare();
+        let divisor = if self.conservative.is_some() {
+            CSS_GROWTH_DIVISOR
+        } else {
+            1
+        };
+        Advice::Grow(acked.bytes / divisor)
+    }
+
+    fn compare(&mut self) {
+        let (Some(current), true) = (self.current_min, self.samples >= N_RTT_SAMPLE) else {
+            return;
+        };
+        match self.conservative {
+            Some(css) if current < css.baseline => self.conservative = None,
+            Some(_) => {}
+            None => {
+                let Some(last) = self.last_min else { return };
+                let threshold = (last / MIN_RTT_DIVISOR).clamp(MIN_RTT_THRESH, MAX_RTT_THRESH);
+                if current >= last + threshold {
+                    self.conservative = Some(Conservative {
+                        baseline: current,
+                        rounds: 0,
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One round of ten acknowledgements with this round-trip time.
+    fn round(hystart: &mut HyStart, round: u64, rtt_ms: u64) -> Vec<Advice> {
+        let ack = |i| Acked {
+            bytes: 1000,
+            srtt: Duration::from_millis(rtt_ms),
+            window_limited: true,
+            rtt_sample: Some(Duration::from_millis(rtt_ms)),
+            largest_acked: round * 10 + i,
+            next_number: round * 10 + i + 10,
+        };
+        (0..10).map(|i| hystart.on_ack(&ack(i))).collect()
+    }
+
+    #[test]
+    fn a_steady_round_trip_time_lets_slow_start_go_on() {
+        let mut hystart = HyStart::new();
+        for r in 0..20 {
+            assert!(
+                round(&mut hystart, r, 20)
+                    .iter()
+                    .all(|a| *a == Advice::Grow(1000))
+            );
+        }
+    }
+
+    #[test]
+    fn a_growing_queue_slows_the_growth_and_then_ends_it() {
+        let mut hystart = HyStart::new();
+        round(&mut hystart, 0, 20);
+        round(&mut hystart, 1, 20);
+        assert_eq!(round(&mut hystart, 2, 30).last(), Some(&Advice::Grow(250)));
+        let left = (3..8).position(|r| round(&mut hystart, r, 30).contains(&Advice::Leave));
+        assert_eq!(left, Some(4));
+    }
+
+    #[test]
+    fn a_false_alarm_is_taken_back() {
+        let mut hystart = HyStart::new();
+        round(&mut hystart, 0, 20);
+        round(&mut hystart, 1, 20);
+        round(&mut hystart, 2, 30);
+        assert_eq!(round(&mut hystart, 3, 20).last(), Some(&Advice::Grow(1000)));
+    }
+}
