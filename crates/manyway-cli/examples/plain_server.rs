@@ -1,49 +1,17 @@
-//! A plain web server on `std::net` that knows nothing of Manyway: `plain_server FILE PORT`.
-//!
-//! It answers every request with FILE.
+//! The demo's plain web server as a program of its own: `plain_server FILE PORT`.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
-/// Serves `file` on `port` until it is killed.
-///
-/// # Errors
-/// When the port cannot be opened.
-pub fn serve(file: &Path, port: u16) -> io::Result<()> {
-    let listener = TcpListener::bind(("0.0.0.0", port))?;
-    for client in listener.incoming() {
-        // A client that leaves early is no reason to stop.
-        let _ = client.and_then(|client| answer(&client, file));
-    }
-    Ok(())
-}
+#[path = "../src/cmd/demo/plain_server.rs"]
+mod plain_server;
 
-fn answer(mut client: &TcpStream, path: &Path) -> io::Result<()> {
-    let mut lines = BufReader::new(client).lines();
-    while lines
-        .next()
-        .transpose()?
-        .is_some_and(|line| !line.is_empty())
-    {}
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    write!(
-        client,
-        "HTTP/1.0 200 OK\r\nContent-Length: {length}\r\n\r\n"
-    )?;
-    io::copy(&mut file, &mut client).map(drop)
-}
-
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "`manyway demo` includes this file as a module")
-)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args_os().skip(1);
     let (Some(file), Some(port)) = (arguments.next(), arguments.next()) else {
         return Err("usage: plain_server FILE PORT".into());
     };
-    Ok(serve(Path::new(&file), port.to_string_lossy().parse()?)?)
+    Ok(plain_server::serve(
+        Path::new(&file),
+        port.to_string_lossy().parse()?,
+    )?)
 }

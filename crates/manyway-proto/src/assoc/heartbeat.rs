@@ -68,11 +68,11 @@ impl Association {
         }
         path.heartbeats.awaiting = false;
         path.heartbeats.due = false;
-        if path.state == PathState::Unconfirmed {
-            path.probe_due = true;
-        }
         let up = path.state.on_answered();
         if up {
+            // Large packets vanished together with all others: they may pass again.
+            path.size.on_return();
+            path.probe_due = path.size.wants_probe();
             // What was sent while the path was in doubt most likely went into the void.
             self.give_up_in_flight(id);
         }

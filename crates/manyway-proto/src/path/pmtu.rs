@@ -57,6 +57,11 @@ impl PacketSize {
         grows
     }
 
+    /// The path works again after nothing passed: sizes given up may be tried anew.
+    pub(crate) fn on_return(&mut self) {
+        self.probes = 0;
+    }
+
     /// A retransmission timeout, the `count`th in a row; true if packets shrink.
     pub(crate) fn on_timeout(&mut self, count: u32) -> bool {
         let shrinks = count >= BLACK_HOLE_TIMEOUTS && self.current > self.base;

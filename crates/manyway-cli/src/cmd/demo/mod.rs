@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `programs` | the ordinary programs that take part |
+//! | `plain_server`, `plain_client` | where none are installed |
 //! | `payload` | the random file and its checksum |
 //! | `scene` | network, server and client, from start to end |
 //! | `faults` | what goes wrong on purpose, and when |
@@ -12,6 +13,8 @@
 
 mod faults;
 mod payload;
+mod plain_client;
+mod plain_server;
 pub(crate) mod programs;
 mod report;
 mod scene;

@@ -8,20 +8,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use super::{plain_client, plain_server};
 use crate::failure::Failure;
-
-#[expect(
-    clippy::duplicate_mod,
-    reason = "the example is a program of its own as well"
-)]
-#[path = "../../../examples/plain_client.rs"]
-mod plain_client;
-#[expect(
-    clippy::duplicate_mod,
-    reason = "the example is a program of its own as well"
-)]
-#[path = "../../../examples/plain_server.rs"]
-mod plain_server;
 
 /// The file's name on the server.
 const FILE: &str = "file";
