@@ -1,4 +1,4 @@
-//! The demo's plain web client as a program of its own: `plain_client ADDRESS:PORT FILE`.
+//! The demo's plain web client as a program of its own: `plain_client ADDRESS:PORT PATH FILE`.
 
 use std::path::Path;
 
@@ -7,8 +7,12 @@ mod plain_client;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [server, file] = arguments.as_slice() else {
-        return Err("usage: plain_client ADDRESS:PORT FILE".into());
+    let [server, path, file] = arguments.as_slice() else {
+        return Err("usage: plain_client ADDRESS:PORT PATH FILE".into());
     };
-    Ok(plain_client::download(server.parse()?, Path::new(file))?)
+    Ok(plain_client::download(
+        server.parse()?,
+        path,
+        Path::new(file),
+    )?)
 }

@@ -43,7 +43,8 @@ pub struct TransportConfig {
     pub rto_min: Duration,
     /// Largest retransmission timeout. Default 60 s (`RTO.Max`).
     pub rto_max: Duration,
-    /// First timeout of INIT and COOKIE-ECHO. Default 200 ms; it doubles at each repetition.
+    /// First timeout of INIT and COOKIE-ECHO. Default 200 ms; it doubles at each repetition, four
+    /// times at most.
     pub handshake_timeout: Duration,
     /// Repetitions of INIT or COOKIE-ECHO before set-up fails. Default 8 (`Max.Init.Retransmits`).
     pub max_handshake_retransmits: u32,

@@ -4,10 +4,11 @@
 use manyway_wire::Cause;
 
 use super::Association;
+use super::asconf::Request;
 use super::input::PacketContext;
 use super::outbox::Control;
 use crate::event::Event;
-use crate::path::{HEARTBEAT_INFO_LEN, Heartbeats, PathId, PathState};
+use crate::path::{HEARTBEAT_INFO_LEN, Heartbeats, Path, PathId, PathState, Wish};
 use crate::time::Instant;
 
 /// Heartbeats with more information than this are not answered: an answer must repeat it all.
@@ -80,6 +81,10 @@ impl Association {
             self.adopt_candidate(now, id);
         } else if up {
             self.events.push_back(Event::PathUp { path: id });
+            if self.paths.get(id).is_some_and(|p| p.wish == Wish::Backup) {
+                // The peer may have forgotten the path, and the wish with it.
+                self.request(now, Request::Wish(Wish::Backup), id);
+            }
         }
     }
 
@@ -97,6 +102,7 @@ impl Association {
             path.rtt.back_off();
             self.on_path_error(now, id);
             self.give_up_unconfirmed(now, id);
+            self.give_up_abandoned(id);
             return;
         }
         // Data keep a path alive; a heartbeat is for an idle one.
@@ -105,6 +111,16 @@ impl Association {
             path.timers.heartbeat = Some(due);
         } else {
             path.heartbeats.due = true;
+        }
+    }
+
+    /// A path that the peer opened and has long left (its address is gone) is not probed for ever.
+    /// If the peer still has it, its next heartbeat opens it anew.
+    fn give_up_abandoned(&mut self, id: PathId) {
+        let silent = |p: &Path| p.state == PathState::Failed && p.error_count > QUICK_PROBES;
+        let abandoned = !self.initiator && self.paths.get(id).is_some_and(silent);
+        if abandoned && self.paths.iter().any(|p| p.state == PathState::Active) {
+            self.remove_path_now(id);
         }
     }
 

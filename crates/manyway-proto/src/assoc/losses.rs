@@ -78,7 +78,11 @@ impl Association {
         path.timers.t3 = None;
         //= https://www.rfc-editor.org/rfc/rfc9260#section-6.1
         //# If the sender continues to receive SACK chunks from the peer while doing zero window probing, the unacknowledged window probes SHOULD NOT increment the error counter
-        if path.sent.front().is_some_and(|e| self.sender.was_refused(e.at)) {
+        if path
+            .sent
+            .front()
+            .is_some_and(|e| self.sender.was_refused(e.at))
+        {
             if path.rtt.rto() < self.config.probe_interval_max {
                 path.rtt.back_off();
             }

@@ -17,6 +17,9 @@ use crate::time::Instant;
 
 /// INIT is padded to this size, so that no INIT-ACK is larger than its question.
 const PADDED_INIT: usize = 448;
+/// Doublings of the handshake's timeout: from 200 ms to 3.2 s, so that an attempt ends after some
+/// 20 s.
+const MAX_DOUBLINGS: u32 = 4;
 /// Addresses of the peer that are remembered.
 const MAX_PEER_ADDRESSES: usize = 16;
 
@@ -184,7 +187,7 @@ impl Association {
     pub(super) fn on_handshake_sent(&mut self, now: Instant) {
         let Some(setup) = &mut self.setup else { return };
         setup.due = false;
-        let timeout = self.config.handshake_timeout * (1 << setup.attempts.min(8));
+        let timeout = self.config.handshake_timeout * (1 << setup.attempts.min(MAX_DOUBLINGS));
         setup.deadline = Some(now + timeout);
     }
 

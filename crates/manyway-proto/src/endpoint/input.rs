@@ -274,7 +274,8 @@ impl Endpoint {
             return;
         };
         let identity = slot.assoc.identity();
-        if (header.source_port, header.destination_port) != (identity.peer_port, identity.local_port)
+        if (header.source_port, header.destination_port)
+            != (identity.peer_port, identity.local_port)
         {
             self.stats.cookies_refused += 1;
             return;

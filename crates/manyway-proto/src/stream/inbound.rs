@@ -154,7 +154,9 @@ mod tests {
         let mut inbound = Inbound::default();
         for number in 1..=u16::MAX {
             let index = u64::from(number);
-            inbound.insert(index, whole(0, number, false), 10, index).unwrap();
+            inbound
+                .insert(index, whole(0, number, false), 10, index)
+                .unwrap();
         }
         inbound.insert(0, whole(0, 0, false), 10, 0).unwrap();
         assert_eq!(drain(&mut inbound).len(), 1 << 16);

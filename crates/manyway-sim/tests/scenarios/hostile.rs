@@ -116,7 +116,7 @@ fn thousands_of_forged_sources_are_bounded_and_counted() {
     }
     assert!(most <= 2 + 4, "{most} paths");
     let refused = pair.assoc(pair.server).stats().refused_candidates;
-    assert!(refused > 4900, "{refused} refused");
+    assert!(refused > 4800, "{refused} refused");
     assert!(bytes_sent(&pair) - sent_before < 20_000, "forged packets are not amplified");
     pair.run(20 * SECOND);
     assert_eq!(pair.paths(pair.server).len(), 2, "{}", pair.describe());

@@ -70,10 +70,10 @@ fn a_new_address_is_used_within_a_round_trip_and_the_old_path_goes() {
 #[test]
 fn an_address_that_is_gone_leaves_no_path_at_the_peer() {
     let mut pair = Pair::reference(74);
-    pair.send_thinly(pair.server, 200, 50 * MS, 2000);
+    pair.send_thinly(pair.server, 200, 100 * MS, 1600);
     pair.run(SECOND);
     let interface = pair.scene.paths[0].client;
     pair.scene.network.apply(Action::SetAddress(interface, "10.1.0.77".parse().unwrap()));
-    pair.run(90 * SECOND);
+    pair.run(150 * SECOND);
     assert_eq!((pair.paths(pair.client).len(), pair.paths(pair.server).len()), (2, 2), "{}", pair.describe());
 }

@@ -5,13 +5,13 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
-/// Downloads what the server at `server` has into `file`.
+/// Downloads `path` of the server at `server` into `file`.
 ///
 /// # Errors
 /// When the server cannot be reached or sends less than it announced.
-pub(crate) fn download(server: SocketAddr, file: &Path) -> io::Result<()> {
+pub(crate) fn download(server: SocketAddr, path: &str, file: &Path) -> io::Result<()> {
     let mut connection = TcpStream::connect(server)?;
-    connection.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    write!(connection, "GET {path} HTTP/1.0\r\n\r\n")?;
     let mut reader = BufReader::new(connection);
     let mut expected = None;
     loop {

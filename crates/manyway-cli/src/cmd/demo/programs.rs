@@ -167,7 +167,7 @@ pub(crate) fn plain_server(file: &Path, port: u16) -> Result<ExitCode, Failure> 
 
 /// The hidden subcommand `plain-client SERVER FILE`.
 pub(crate) fn plain_client(server: SocketAddr, file: &Path) -> Result<ExitCode, Failure> {
-    plain_client::download(server, file)
+    plain_client::download(server, &format!("/{FILE}"), file)
         .map_err(|error| Failure::new(format!("cannot download: {error}")))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -18,6 +18,9 @@ use crate::failure::Failure;
 use crate::format;
 use crate::printer::Printer;
 
+/// The server's time to answer.
+const CONNECT: Duration = Duration::from_secs(10);
+
 /// How long the server may take to send its report, after everything has arrived.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -29,7 +32,10 @@ pub(super) async fn run(args: &Args, printer: &Printer) -> Result<ExitCode, Fail
     let endpoint = bind(args, 0).await?;
     let connect = endpoint.connect(&remotes, args.port);
     let association = tokio::select! {
-        connected = connect => connected.map_err(|error| not_connected(args, &error))?,
+        connected = tokio::time::timeout(CONNECT, connect) => match connected {
+            Ok(connected) => connected.map_err(|error| not_connected(args, &error))?,
+            Err(_elapsed) => return Err(not_connected(args, &"no answer")),
+        },
         _ = signals.next() => return Ok(ExitCode::FAILURE),
     };
     let stop = Notify::new();
@@ -54,7 +60,7 @@ pub(super) async fn run(args: &Args, printer: &Printer) -> Result<ExitCode, Fail
     Ok(ExitCode::SUCCESS)
 }
 
-fn not_connected(args: &Args, error: &manyway::ConnectError) -> Failure {
+fn not_connected(args: &Args, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(format!(
         "cannot connect to {}: {error}",
         args.client.join(",")

@@ -1,0 +1,291 @@
+//! Random lists of operations on an association over two NATs: whatever happens, everything is
+//! delivered once and in order, the books balance, and the end is graceful.
+//!
+//! `PROPTEST_CASES=10000 cargo test -p manyway-sim --test random_ops` tries more. What it finds is
+//! kept below as literal tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+use manyway_proto::{AssocId, Association, CloseReason, Event, Message, PathId, StreamId, Wish};
+use manyway_sim::Scene;
+use manyway_sim::network::{Action, Direction, HostId, Verdict};
+use proptest::prelude::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const STREAMS: u16 = 4;
+
+/// What is done to the `nth` packet from now on.
+#[derive(Clone, Copy, Debug)]
+enum Meddling {
+    Drop,
+    Duplicate,
+    Corrupt,
+    Delay,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Op {
+    Send { side: usize, stream: u16, len: usize, unordered: bool },
+    Read { side: usize },
+    Advance { ms: u64 },
+    Cut { path: usize, direction: u8 },
+    Restore { path: usize },
+    Rebind { path: usize },
+    Renumber { path: usize, last: u8 },
+    SetAddress { path: usize, last: u8 },
+    SetUp { path: usize, up: bool },
+    Meddle { what: Meddling, nth: u64 },
+    SetPrimary { side: usize, path: u32 },
+    SetWish { side: usize, path: u32, backup: bool },
+    AddPath { path: usize },
+    RemovePath { side: usize, path: u32 },
+    Shutdown { side: usize },
+    Abort { side: usize },
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let side = 0..2_usize;
+    let path = 0..2_usize;
+    let id = 1..6_u32;
+    let meddling = prop_oneof![
+        Just(Meddling::Drop),
+        Just(Meddling::Duplicate),
+        Just(Meddling::Corrupt),
+        Just(Meddling::Delay)
+    ];
+    let len = prop_oneof![8 => 8..3000_usize, 2 => 3000..100_000_usize];
+    prop_oneof![
+        12 => (side.clone(), 0..STREAMS, len, any::<bool>())
+            .prop_map(|(side, stream, len, unordered)| Op::Send { side, stream, len, unordered }),
+        4 => side.clone().prop_map(|side| Op::Read { side }),
+        8 => (1..800_u64).prop_map(|ms| Op::Advance { ms }),
+        3 => (path.clone(), 0..3_u8).prop_map(|(path, direction)| Op::Cut { path, direction }),
+        3 => path.clone().prop_map(|path| Op::Restore { path }),
+        2 => path.clone().prop_map(|path| Op::Rebind { path }),
+        1 => (path.clone(), 20..30_u8).prop_map(|(path, last)| Op::Renumber { path, last }),
+        1 => (path.clone(), 20..30_u8).prop_map(|(path, last)| Op::SetAddress { path, last }),
+        2 => (path.clone(), any::<bool>()).prop_map(|(path, up)| Op::SetUp { path, up }),
+        5 => (meddling, 0..20_u64).prop_map(|(what, nth)| Op::Meddle { what, nth }),
+        2 => (side.clone(), id.clone()).prop_map(|(side, path)| Op::SetPrimary { side, path }),
+        2 => (side.clone(), id.clone(), any::<bool>())
+            .prop_map(|(side, path, backup)| Op::SetWish { side, path, backup }),
+        1 => path.prop_map(|path| Op::AddPath { path }),
+        1 => (side.clone(), id).prop_map(|(side, path)| Op::RemovePath { side, path }),
+        1 => side.clone().prop_map(|side| Op::Shutdown { side }),
+        1 => side.prop_map(|side| Op::Abort { side }),
+    ]
+}
+
+/// A network, both ends, and what must be true of them.
+struct World {
+    scene: Scene,
+    ends: [(HostId, AssocId); 2],
+    sent: [Vec<Message>; 2],
+    received: [Vec<Message>; 2],
+    next: u32,
+    aborted: bool,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut scene = Scene::reference(seed);
+        let (client, server) = scene.establish(SECOND).expect("the handshake succeeds");
+        let ends = [(scene.client, client), (scene.server, server)];
+        for (host, _) in ends {
+            scene.network.with_node(host, |station| station.reading = false);
+        }
+        Self { scene, ends, sent: [vec![], vec![]], received: [vec![], vec![]], next: 0, aborted: false }
+    }
+
+    fn command<R>(&mut self, side: usize, f: impl FnOnce(manyway_sim::Instant, &mut Association) -> R) -> R {
+        let (host, id) = self.ends[side];
+        let now = self.scene.network.now();
+        self.scene.network.with_node(host, |station| {
+            f(now, station.endpoint.association_mut(now, id).expect("associations are kept"))
+        })
+    }
+
+    fn assoc(&self, side: usize) -> &Association {
+        let (host, id) = self.ends[side];
+        self.scene.network.node(host).endpoint.association(id).expect("associations are kept")
+    }
+
+    fn send(&mut self, side: usize, stream: u16, len: usize, unordered: bool) {
+        let mut payload = vec![stream as u8; len];
+        payload[..4].copy_from_slice(&self.next.to_be_bytes());
+        self.next += 1;
+        let message = Message { unordered, ..Message::new(stream, payload) };
+        if self.command(side, |_, assoc| assoc.send(message.clone())).is_ok() {
+            self.sent[side].push(message);
+        }
+    }
+
+    fn read(&mut self, side: usize) {
+        let messages: Vec<_> = self.command(side, |_, assoc| std::iter::from_fn(|| assoc.recv()).collect());
+        self.received[side].extend(messages);
+    }
+
+    fn apply(&mut self, op: Op) {
+        let interface = |path: usize| self.scene.paths[path].client;
+        match op {
+            Op::Send { side, stream, len, unordered } => self.send(side, stream, len, unordered),
+            Op::Read { side } => self.read(side),
+            Op::Advance { ms } => self.scene.network.run_for(Duration::from_millis(ms)),
+            Op::Cut { path, direction } => {
+                let direction = [Direction::Up, Direction::Down, Direction::Both][usize::from(direction)];
+                let interface = interface(path);
+                self.scene.network.apply(Action::Cut(interface, direction));
+            }
+            Op::Restore { path } => self.scene.restore(path),
+            Op::Rebind { path } => self.scene.rebind(path),
+            Op::Renumber { path, last } => {
+                let public = [[192, 0, 2, last], [198, 51, 100, last]][path];
+                self.scene.renumber(path, public.into());
+            }
+            Op::SetAddress { path, last } => {
+                let address = [10, path as u8 + 1, 0, last].into();
+                let interface = interface(path);
+                self.scene.network.apply(Action::SetAddress(interface, address));
+            }
+            Op::SetUp { path, up } => {
+                let interface = interface(path);
+                self.scene.network.apply(Action::SetUp(interface, up));
+            }
+            Op::Meddle { what, nth } => self.meddle(what, nth),
+            Op::SetPrimary { side, path } => {
+                let _ = self.command(side, |now, a| a.set_primary(now, PathId::new(path)));
+            }
+            Op::SetWish { side, path, backup } => {
+                let wish = if backup { Wish::Backup } else { Wish::Active };
+                let _ = self.command(side, |now, a| a.set_wish(now, PathId::new(path), wish));
+            }
+            Op::AddPath { path } => {
+                let locals = self.scene.network.addresses(self.scene.client);
+                if let Some(local) = locals.get(path).copied() {
+                    let _ = self.command(0, |now, a| a.add_path(now, local, None));
+                }
+            }
+            Op::RemovePath { side, path } => {
+                let _ = self.command(side, |now, a| a.remove_path(now, PathId::new(path)));
+            }
+            Op::Shutdown { side } => self.command(side, |now, a| a.shutdown(now)),
+            Op::Abort { side } => {
+                self.aborted = true;
+                self.command(side, |now, a| a.abort(now, Bytes::new()));
+            }
+        }
+        self.check();
+    }
+
+    fn meddle(&mut self, what: Meddling, nth: u64) {
+        let mut left = nth;
+        self.scene.network.set_hook(move |_| {
+            let chosen = left == 0;
+            left = left.wrapping_sub(1);
+            match what {
+                _ if !chosen => Verdict::Pass,
+                Meddling::Drop => Verdict::Drop,
+                Meddling::Duplicate => Verdict::Duplicate,
+                Meddling::Corrupt => Verdict::Corrupt { offset: 13 + nth as usize * 7, mask: 0x10 },
+                Meddling::Delay => Verdict::Delay(Duration::from_millis(30 + nth * 20)),
+            }
+        });
+    }
+
+    fn check(&self) {
+        for side in 0..2 {
+            if let Err(broken) = self.assoc(side).check_invariants() {
+                panic!("side {side}: {broken}");
+            }
+            assert!(self.assoc(side).paths().count() <= 16, "paths are bounded");
+            self.check_delivery(side);
+        }
+    }
+
+    /// What `side` received is a part of what the other sent: once, whole, in order per stream.
+    fn check_delivery(&self, side: usize) {
+        let (sent, received) = (&self.sent[1 - side], &self.received[side]);
+        let by_number: BTreeMap<&[u8], &Message> = sent.iter().map(|m| (&m.payload[..4], m)).collect();
+        let mut seen = BTreeSet::new();
+        for message in received {
+            assert_eq!(by_number.get(&message.payload[..4]), Some(&message), "not what was sent");
+            assert!(seen.insert(&message.payload[..4]), "delivered twice");
+        }
+        for stream in 0..STREAMS {
+            let ordered = |all: &[Message]| -> Vec<Bytes> {
+                let of = all.iter().filter(|m| m.stream == StreamId(stream) && !m.unordered);
+                of.map(|m| m.payload.slice(..4)).collect()
+            };
+            assert!(ordered(sent).starts_with(&ordered(received)), "stream {stream} out of order");
+        }
+    }
+
+    fn end_of(&self, side: usize) -> Option<&CloseReason> {
+        let (host, id) = self.ends[side];
+        let events = self.scene.network.node(host).events.iter();
+        events.filter(|(_, of, _)| *of == id).find_map(|(_, _, event)| match event {
+            Event::Closed { reason } => Some(reason),
+            _ => None,
+        })
+    }
+
+    fn heal(&mut self) {
+        self.scene.network.clear_hook();
+        for path in 0..2 {
+            self.scene.restore(path);
+            let interface = self.scene.paths[path].client;
+            self.scene.network.apply(Action::SetUp(interface, true));
+        }
+    }
+
+    /// After everything was healed: all is delivered, nothing goes on, and the end is graceful.
+    fn finish(mut self) {
+        self.heal();
+        let all = |world: &Self| (0..2).all(|side| world.received[side].len() == world.sent[1 - side].len());
+        for _ in 0..600 {
+            if self.aborted || all(&self) {
+                break;
+            }
+            self.scene.network.run_for(SECOND / 10);
+            (0..2).for_each(|side| self.read(side));
+            self.check();
+        }
+        if self.aborted {
+            return;
+        }
+        let counts = [0, 1].map(|side| (self.sent[side].len(), self.received[1 - side].len()));
+        assert!(all(&self), "sent and received: {counts:?}; ends: {:?} {:?}", self.end_of(0), self.end_of(1));
+        self.scene.network.run_for(10 * SECOND);
+        let before = self.scene.network.counters().sent;
+        self.scene.network.run_for(30 * SECOND);
+        let sent = self.scene.network.counters().sent - before;
+        assert!(sent < 60, "an idle association sent {sent} packets in 30 s");
+        self.command(0, |now, assoc| assoc.shutdown(now));
+        self.scene.network.run_for(30 * SECOND);
+        for side in 0..2 {
+            assert_eq!(self.end_of(side), Some(&CloseReason::Graceful), "side {side}");
+        }
+    }
+}
+
+fn run(seed: u64, ops: &[Op]) {
+    let mut world = World::new(seed);
+    for op in ops {
+        world.apply(*op);
+    }
+    world.finish();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_everything_arrives_once_and_in_order(
+        seed in 0..1000_u64,
+        ops in prop::collection::vec(op(), 1..40),
+    ) {
+        run(seed, &ops);
+    }
+}

@@ -1,0 +1,144 @@
+//! Chunks of every kind with chosen fields, as bytes.
+
+use bytes::Bytes;
+use manyway_wire::{CommonHeader, EncodeChunk, PacketWriter};
+
+use super::input::Input;
+
+/// A chunk whose value is any bytes.
+pub(crate) struct Raw {
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) value: Vec<u8>,
+}
+
+impl EncodeChunk for Raw {
+    fn encoded_len(&self) -> usize {
+        4 + self.value.len()
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[self.kind, self.flags]);
+        out.extend_from_slice(&(self.encoded_len() as u16).to_be_bytes());
+        out.extend_from_slice(&self.value);
+    }
+}
+
+/// What a forger may have seen of an association.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    /// The highest TSN of the side whose part the forger plays.
+    pub(crate) tsn: u32,
+    /// The highest TSN of the side under attack.
+    pub(crate) victim_tsn: u32,
+    /// Serial of the last ASCONF, of either side.
+    pub(crate) serial: u32,
+    /// The last heartbeat of the side under attack.
+    pub(crate) heartbeat: Vec<u8>,
+}
+
+fn words(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_be_bytes()).collect()
+}
+
+fn data(input: &mut Input<'_>, seen: &Seen) -> Raw {
+    let flags = input.u8();
+    let mut value = words(&[input.near(seen.tsn)]);
+    value.extend_from_slice(&(u16::from(input.u8()) / 8).to_be_bytes());
+    value.extend_from_slice(&(input.near(100) as u16).to_be_bytes());
+    value.extend_from_slice(&[0; 4]);
+    // Long payloads without long inputs.
+    let len = usize::from(input.u8()) * if flags & 0x80 == 0 { 1 } else { 5 };
+    value.resize(value.len() + len, flags);
+    Raw { kind: 0, flags, value }
+}
+
+fn sack(input: &mut Input<'_>, seen: &Seen) -> Raw {
+    let window = match input.u8() {
+        0..100 => 1 << 20,
+        byte => u32::from(byte - 100) * 50,
+    };
+    let (gaps, duplicates) = (input.u8() % 5, input.u8() % 3);
+    let mut value = words(&[input.near(seen.victim_tsn), window]);
+    value.extend_from_slice(&[0, gaps, 0, duplicates]);
+    for _ in 0..gaps {
+        let (start, len) = (u16::from(input.u8()), u16::from(input.u8()));
+        value.extend_from_slice(&words(&[u32::from(start) << 16 | u32::from(start.wrapping_add(len % 16))]));
+    }
+    for _ in 0..duplicates {
+        value.extend_from_slice(&words(&[input.u32()]));
+    }
+    Raw { kind: 3, flags: input.u8(), value }
+}
+
+fn asconf(input: &mut Input<'_>, seen: &Seen) -> Raw {
+    let address = |input: &mut Input<'_>| match input.u8() {
+        0..200 => [0; 4],
+        last => [10, 0, 0, last - 200],
+    };
+    let mut value = words(&[seen.serial.wrapping_add(u32::from(input.u8())).wrapping_sub(2)]);
+    value.extend_from_slice(&[0, 5, 0, 8]);
+    value.extend_from_slice(&address(input));
+    for _ in 0..input.u8() % 4 {
+        let kind = [0xc001, 0xc002, 0xc004, 0xc0f1, 0xc0f2, 0xc0f3, 0xc005, 0x0006][usize::from(input.u8()) % 8];
+        let with_address = kind < 0xc0f0_u16;
+        value.extend_from_slice(&kind.to_be_bytes());
+        value.extend_from_slice(&[0, if with_address { 16 } else { 8 }, 0, 0, 0, input.u8()]);
+        if with_address {
+            value.extend_from_slice(&[0, 5, 0, 8]);
+            value.extend_from_slice(&address(input));
+        }
+    }
+    Raw { kind: 0xc1, flags: 0, value }
+}
+
+fn init(input: &mut Input<'_>, kind: u8) -> Raw {
+    let mut value = words(&[input.u32(), u32::from(input.u16()), input.u32(), input.u32()]);
+    for _ in 0..input.u8() % 4 {
+        let kinds = [0x0005, 0x0006, 0x0007, 0x0008, 0x000b, 0x000c, 0x8008, 0x8005, 0xc0aa, 0x4001, 0x0099, 0x8099];
+        let kind: u16 = kinds[usize::from(input.u8()) % kinds.len()];
+        let body = input.bytes(40);
+        value.extend_from_slice(&kind.to_be_bytes());
+        value.extend_from_slice(&(4 + body.len() as u16).to_be_bytes());
+        value.extend_from_slice(body);
+        value.resize(value.len().next_multiple_of(4), 0);
+    }
+    Raw { kind, flags: 0, value }
+}
+
+/// A chunk of some kind.
+pub(crate) fn chunk(input: &mut Input<'_>, seen: &Seen) -> Raw {
+    let plain = |kind, flags, value| Raw { kind, flags, value };
+    match input.u8() % 32 {
+        0..6 => data(input, seen),
+        6..12 => sack(input, seen),
+        12 => plain(4, 0, [&[0, 1, 0, 24][..], &[7; 20]].concat()),
+        13 => plain(5, 0, [&[0, 1, 0, 4 + seen.heartbeat.len() as u8][..], &seen.heartbeat].concat()),
+        14 => plain(5, 0, input.bytes(60).to_vec()),
+        15 => init(input, 1),
+        16 => init(input, 2),
+        17 => plain(6, input.u8() & 1, input.bytes(40).to_vec()),
+        18 => plain(7, 0, words(&[input.near(seen.victim_tsn)])),
+        19 => plain(8, 0, vec![]),
+        20 => plain(14, input.u8() & 1, vec![]),
+        21 => plain(9, 0, input.bytes(40).to_vec()),
+        22 => plain(9, 0, [&[0, 3, 0, 8][..], &[0; 4]].concat()),
+        23 => plain(10, 0, input.bytes(100).to_vec()),
+        24 => plain(11, 0, vec![]),
+        25..28 => asconf(input, seen),
+        28 => plain(0x80, 0, [&words(&[seen.serial])[..], input.bytes(40)].concat()),
+        29 => plain(0xc0, 0, [&words(&[input.near(seen.tsn)])[..], input.bytes(40)].concat()),
+        _ => plain(input.u8(), input.u8(), input.bytes(100).to_vec()),
+    }
+}
+
+/// A packet of up to four chunks.
+pub(crate) fn packet(input: &mut Input<'_>, header: CommonHeader, seen: &Seen) -> Bytes {
+    let mut packet = Vec::new();
+    let mut writer = PacketWriter::new(&mut packet, &header, 1472);
+    for _ in 0..=input.u8() % 4 {
+        let _ = writer.push(&chunk(input, seen));
+    }
+    writer.finish(true);
+    packet.into()
+}

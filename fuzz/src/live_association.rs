@@ -1,0 +1,224 @@
+//! An established association between two engines, into which a forger who knows tags and ports
+//! puts chunks of every kind, while both sides go on. Nothing may panic, the books must balance,
+//! and memory must stay bounded.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use manyway_proto::{
+    AssocId, Connect, Endpoint, EndpointConfig, Event, FourTuple, Instant, Message, PathId, Port, Wish,
+};
+use manyway_wire::{Chunk, ChecksumPolicy, CommonHeader, Packet};
+
+use super::chunks::{Seen, packet};
+use super::input::Input;
+
+const OPERATIONS: usize = 300;
+/// More packets than this after one input is a loop without end.
+const STUCK: usize = 20_000;
+
+struct Live {
+    now: Instant,
+    /// Client and server.
+    ends: [Endpoint; 2],
+    ids: [Option<AssocId>; 2],
+    headers: [Option<CommonHeader>; 2],
+    seen: [Seen; 2],
+    closed: [bool; 2],
+    /// Every so many packets one is lost.
+    lose: u8,
+    count: u8,
+}
+
+fn address(end: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, end as u8 + 1], 9899))
+}
+
+fn config() -> EndpointConfig {
+    let mut config = EndpointConfig::default();
+    config.transport.receive_buffer = 16_384;
+    config.transport.send_buffer = 32_768;
+    config.transport.max_message_size = 8_192;
+    config
+}
+
+impl Live {
+    fn establish() -> Self {
+        let mut ends = [1, 2].map(|seed| Endpoint::new(config(), [seed; 32]));
+        ends[1].listen(Port(80)).expect("a fresh endpoint listens");
+        let connect = Connect { locals: vec![address(0)], remotes: vec![address(1)], port: Port(80) };
+        let id = ends[0].connect(Instant::ZERO, connect).expect("a fresh endpoint connects");
+        let mut live = Self {
+            now: Instant::ZERO,
+            ends,
+            ids: [Some(id), None],
+            headers: [None; 2],
+            seen: [Seen::default(), Seen::default()],
+            closed: [false; 2],
+            lose: 0,
+            count: 0,
+        };
+        live.settle();
+        live.ids[1] = live.ends[1].associations().next().map(|a| a.id());
+        assert!(live.ids[1].is_some() && live.headers.iter().all(Option::is_some), "the handshake succeeds");
+        live
+    }
+
+    /// Lets both ends send to each other until nothing is left to send.
+    fn settle(&mut self) {
+        let mut buf = Vec::new();
+        for round in 0.. {
+            assert!(round < STUCK, "the engines never stop sending");
+            let Some((end, path, bytes)) = [0, 1].into_iter().find_map(|end| {
+                let transmit = self.ends[end].poll_transmit(self.now, 1, &mut buf)?;
+                Some((end, transmit.path, Bytes::copy_from_slice(&buf[..transmit.size])))
+            }) else {
+                break;
+            };
+            self.observe(end, &bytes);
+            self.count = self.count.wrapping_add(1);
+            let lost = self.lose > 0 && self.count.is_multiple_of(self.lose);
+            let other = 1 - end;
+            if !lost && path.remote == address(other) {
+                let path = FourTuple { local: path.remote, remote: path.local };
+                self.ends[other].handle_datagram(self.now, path, bytes);
+            }
+            self.drain_events();
+        }
+        self.check();
+    }
+
+    fn observe(&mut self, end: usize, bytes: &[u8]) {
+        let packet = Packet::decode(bytes, ChecksumPolicy::Verify).expect("engines send valid packets");
+        if packet.header().verification_tag.0 != 0 {
+            self.headers[end] = Some(packet.header());
+        }
+        for raw in packet.chunks() {
+            let raw = raw.expect("engines send valid chunks");
+            match Chunk::decode(&raw).expect("engines send valid chunks") {
+                Chunk::Data(data) => {
+                    self.seen[end].tsn = data.tsn.0;
+                    self.seen[1 - end].victim_tsn = data.tsn.0;
+                }
+                Chunk::Asconf(asconf) => self.seen[end].serial = asconf.serial.0,
+                Chunk::Heartbeat(heartbeat) => self.seen[1 - end].heartbeat = heartbeat.info.to_vec(),
+                Chunk::Init(init) => {
+                    self.seen[end].tsn = init.initial_tsn.0;
+                    self.seen[end].serial = init.initial_tsn.0;
+                    self.seen[1 - end].victim_tsn = init.initial_tsn.0;
+                }
+                Chunk::InitAck(ack) => {
+                    self.seen[end].tsn = ack.initial_tsn.0;
+                    self.seen[end].serial = ack.initial_tsn.0;
+                    self.seen[1 - end].victim_tsn = ack.initial_tsn.0;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn drain_events(&mut self) {
+        for end in 0..2 {
+            while let Some((id, event)) = self.ends[end].poll_event() {
+                let mine = self.ids[end].is_none_or(|mine| mine == id);
+                assert!(!(mine && self.closed[end]), "an event after the end: {event:?}");
+                self.closed[end] |= mine && matches!(event, Event::Closed { .. });
+            }
+        }
+    }
+
+    fn check(&self) {
+        for end in &self.ends {
+            for assoc in end.associations() {
+                if let Err(broken) = assoc.check_invariants() {
+                    panic!("{broken}");
+                }
+                assert!(assoc.paths().count() <= 16, "paths are bounded");
+                assert!(assoc.send_backlog() <= 32_768 + 8_192, "the send buffer is bounded");
+            }
+        }
+    }
+
+    /// A forged packet for `victim`, as if from its peer.
+    fn forge(&mut self, victim: usize, input: &mut Input<'_>) {
+        let Some(header) = self.headers[1 - victim] else { return };
+        let from = match input.u8() {
+            0..240 => address(1 - victim),
+            other => SocketAddr::from(([10, 0, 9, other % 4], u16::from(input.u8()))),
+        };
+        let bytes = packet(input, header, &self.seen[1 - victim]);
+        let path = FourTuple { local: address(victim), remote: from };
+        self.ends[victim].handle_datagram(self.now, path, bytes);
+    }
+
+    fn command(&mut self, end: usize, input: &mut Input<'_>) {
+        let now = self.now;
+        let Some(assoc) = self.ids[end].and_then(|id| self.ends[end].association_mut(now, id)) else {
+            return;
+        };
+        match input.u8() % 12 {
+            0..5 => {
+                let len = usize::from(input.u16()) % 9_000;
+                let message = Message {
+                    unordered: input.u8() & 1 == 1,
+                    ..Message::new(u16::from(input.u8()) % 20, vec![1; len])
+                };
+                let _ = assoc.send(message);
+            }
+            5..8 => while assoc.recv().is_some() {},
+            8 => {
+                let _ = assoc.set_primary(now, PathId::new(u32::from(input.u8() % 4)));
+            }
+            9 => {
+                let wish = if input.u8() & 1 == 0 { Wish::Active } else { Wish::Backup };
+                let _ = assoc.set_wish(now, PathId::new(u32::from(input.u8() % 4)), wish);
+            }
+            10 => {
+                let _ = assoc.remove_path(now, PathId::new(u32::from(input.u8() % 4)));
+            }
+            _ => match input.u8() {
+                0..8 => assoc.shutdown(now),
+                8 => assoc.abort(now, Bytes::from_static(b"enough")),
+                _ => {}
+            },
+        }
+    }
+
+    fn advance(&mut self, time: Duration) {
+        let end = self.now + time;
+        for round in 0.. {
+            assert!(round < STUCK, "the timers never stop");
+            let next = [0, 1].into_iter().filter_map(|e| self.ends[e].poll_timeout()).min();
+            let Some(at) = next.filter(|at| *at <= end) else { break };
+            self.now = self.now.max(at);
+            for e in &mut self.ends {
+                e.handle_timeout(self.now);
+            }
+            self.settle();
+        }
+        self.now = end;
+    }
+}
+
+/// Runs one input.
+pub fn run(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let mut live = Live::establish();
+    for _ in 0..OPERATIONS {
+        if input.is_empty() || live.closed == [true; 2] {
+            break;
+        }
+        let op = input.u8();
+        let end = usize::from(op & 1);
+        match op / 2 % 16 {
+            0..8 => live.forge(end, &mut input),
+            8..12 => live.command(end, &mut input),
+            12 => live.advance(Duration::from_millis(u64::from(input.u8()))),
+            13 => live.advance(Duration::from_millis(u64::from(input.u8()) * 20)),
+            14 => live.lose = input.u8() % 8,
+            _ => {}
+        }
+        live.settle();
+    }
+}
