@@ -87,12 +87,7 @@ impl Association {
             };
             let sent = assoc.send(message);
             state.wake_driver();
-            sent.map_err(|error| match error {
-                manyway_proto::SendError::WouldBlock(message) => SendError::WouldBlock(message),
-                manyway_proto::SendError::BadLength(len) => SendError::BadLength(len),
-                manyway_proto::SendError::InvalidStream(stream) => SendError::InvalidStream(stream),
-                _ => SendError::Closing,
-            })
+            sent.map_err(SendError::from)
         })
     }
 
@@ -159,7 +154,7 @@ impl Association {
     ///
     /// # Cancel safety
     ///
-    /// The shutdown goes on if the future is dropped, as long as a handle lives.
+    /// The shutdown goes on if the future, and even the last handle, is dropped.
     pub async fn shutdown(&self) -> Result<(), ShutdownError> {
         let now = self.0.shared.now();
         self.with(|state| {
@@ -312,12 +307,11 @@ impl Drop for Handle {
         let now = self.shared.now();
         let mut state = self.shared.lock();
         state.on_settled(self.id);
-        let closed = state
-            .entries
-            .remove(&self.id)
-            .is_some_and(|e| e.closed.is_some());
-        if closed {
-            state.proto.release(self.id);
+        let entry = state.entries.remove(&self.id);
+        if entry.is_some_and(|e| e.closed.is_some()) {
+            // The driver releases it when its last words are sent.
+            state.orphans.push(self.id);
+            state.wake_driver();
         } else if let Some(assoc) = state.proto.association_mut(now, self.id) {
             // A shutdown under way goes on without handles; the driver releases it at its end.
             if !assoc.is_shutting_down() {

@@ -2,12 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::task::Poll;
 
 use manyway_net::interfaces::route;
 use manyway_proto::{CloseReason, Connect, ListenError, Message, Port};
 use rand::TryRng;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::association::Association;
 use crate::config::EndpointConfig;
@@ -24,14 +23,14 @@ pub struct Endpoint {
     _guard: Arc<Guard>,
 }
 
-/// Closes the endpoint when the last of its own handles is gone.
+/// Notices when the last of the endpoint's own handles is gone.
 #[derive(Debug)]
 struct Guard(Arc<Shared>);
 
 impl Drop for Guard {
     fn drop(&mut self) {
         let mut state = self.0.lock();
-        state.closing = true;
+        state.abandoned = true;
         state.wake_driver();
     }
 }
@@ -59,7 +58,11 @@ impl Endpoint {
         let shared_now = manyway_proto::Instant::ZERO;
         proto.set_local_addresses(shared_now, &locals);
         let shared = Arc::new(Shared::new(proto, locals));
-        tokio::spawn(Driver::new(Arc::clone(&shared), sockets));
+        tokio::spawn(Driver::new(
+            Arc::clone(&shared),
+            sockets,
+            config.transport.max_packet_size,
+        ));
         Ok(Self {
             _guard: Arc::new(Guard(Arc::clone(&shared))),
             shared,
@@ -109,7 +112,7 @@ impl Endpoint {
         port: u16,
         first: Option<Message>,
     ) -> Result<Association, ConnectError> {
-        self.want_loopback(remotes).await;
+        self.want_loopback(remotes).await?;
         let association = self.begin(remotes, port, first)?;
         match association.settled().await {
             None => Ok(association),
@@ -143,9 +146,11 @@ impl Endpoint {
                 manyway_proto::ConnectError::TooManyAssociations => ConnectError::TooMany,
                 _ => ConnectError::Unreachable,
             })?;
-        if let (Some(first), Some(assoc)) = (first, state.proto.association_mut(now, id)) {
-            // The buffer of a new association is empty, and longer than any first message.
-            let _ = assoc.send(first);
+        if let (Some(first), Some(assoc)) = (first, state.proto.association_mut(now, id))
+            && let Err(error) = assoc.send(first)
+        {
+            state.proto.release(id);
+            return Err(ConnectError::FirstMessage(error.into()));
         }
         let signals = state.add_entry(id, false);
         state.wake_driver();
@@ -160,36 +165,26 @@ impl Endpoint {
 
     /// Peers on this very host are reached from a loopback address; its socket is bound when it is
     /// first needed.
-    async fn want_loopback(&self, remotes: &[SocketAddr]) {
+    async fn want_loopback(&self, remotes: &[SocketAddr]) -> Result<(), ConnectError> {
         for ip in remotes
             .iter()
             .map(SocketAddr::ip)
             .filter(IpAddr::is_loopback)
         {
-            let has = |locals: &[SocketAddr]| {
-                locals
-                    .iter()
-                    .any(|l| l.ip().is_loopback() && l.is_ipv4() == ip.is_ipv4())
-            };
-            std::future::poll_fn(|cx| {
+            let bound = {
                 let mut state = self.shared.lock();
-                if has(&state.locals) || state.closing {
-                    return Poll::Ready(());
+                let serves = |l: &SocketAddr| l.ip().is_loopback() && l.is_ipv4() == ip.is_ipv4();
+                if state.closing || state.locals.iter().any(serves) {
+                    continue;
                 }
-                if state.wanted_loopback.contains(&ip) {
-                    // The driver tried and could not.
-                    return Poll::Ready(());
-                }
-                state.wanted_loopback.push(ip);
+                let (answer, bound) = oneshot::channel();
+                state.wanted_loopback.push((ip, answer));
                 state.wake_driver();
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            })
-            .await;
-            // The driver runs before this task does again.
-            tokio::task::yield_now().await;
-            tokio::task::yield_now().await;
+                bound
+            };
+            bound.await.map_err(|_| ConnectError::EndpointClosed)??;
         }
+        Ok(())
     }
 
     /// Accepts associations on an SCTP port.

@@ -38,6 +38,9 @@ pub enum ConnectError {
     /// This endpoint cannot hold more associations.
     #[error("too many associations are open on this endpoint")]
     TooMany,
+    /// The first message cannot be sent.
+    #[error("the first message cannot be sent: {0}")]
+    FirstMessage(#[source] SendError),
     /// The endpoint was closed.
     #[error("the endpoint is closed")]
     EndpointClosed,
@@ -65,6 +68,17 @@ pub enum SendError {
     /// The association has ended.
     #[error("the association has ended: {0}")]
     Closed(CloseReason),
+}
+
+impl From<manyway_proto::SendError> for SendError {
+    fn from(error: manyway_proto::SendError) -> Self {
+        match error {
+            manyway_proto::SendError::WouldBlock(message) => Self::WouldBlock(message),
+            manyway_proto::SendError::BadLength(length) => Self::BadLength(length),
+            manyway_proto::SendError::InvalidStream(stream) => Self::InvalidStream(stream),
+            _ => Self::Closing,
+        }
+    }
 }
 
 /// Why nothing more can be received.

@@ -7,9 +7,10 @@ use std::task::Waker;
 use std::time::Instant as Clock;
 
 use manyway_proto::{AssocId, CloseReason, Endpoint, Instant};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::association::Association;
+use crate::error::BindError;
 
 /// Associations that wait for `accept` per port; more are aborted.
 pub(crate) const ACCEPT_BACKLOG: usize = 1024;
@@ -50,14 +51,17 @@ pub(crate) struct State {
     pub(crate) listeners: HashMap<u16, mpsc::Sender<Association>>,
     /// Addresses of the sockets, wildcards resolved.
     pub(crate) locals: Vec<SocketAddr>,
-    /// Loopback addresses that a socket is wanted for.
-    pub(crate) wanted_loopback: Vec<IpAddr>,
+    /// Loopback addresses that a socket is wanted for, and who waits for it.
+    pub(crate) wanted_loopback: Vec<(IpAddr, oneshot::Sender<Result<(), BindError>>)>,
     /// Handshakes that this side began and that have not settled.
     pub(crate) connecting: usize,
     /// Closed associations without handles; released when their last words are sent.
     pub(crate) orphans: Vec<AssocId>,
     pub(crate) driver: Option<Waker>,
+    /// The endpoint was closed: no new associations, and it ends with the last one.
     pub(crate) closing: bool,
+    /// No handle of the endpoint itself is left.
+    pub(crate) abandoned: bool,
 }
 
 /// Shared by an endpoint's handles, its associations' handles, and its driver.
@@ -79,6 +83,7 @@ impl Shared {
             orphans: Vec::new(),
             driver: None,
             closing: false,
+            abandoned: false,
         };
         Self {
             state: Mutex::new(state),
@@ -93,7 +98,7 @@ impl Shared {
     }
 
     pub(crate) fn now(&self) -> Instant {
-        // The engine takes zero for "never"; start a second later.
+        // The engine's own epoch stays in the past, so that ages can be taken at once.
         let nanos = 1_000_000_000 + self.epoch.elapsed().as_nanos();
         Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
@@ -108,7 +113,10 @@ impl Shared {
 impl State {
     /// A handshake ended, well or not; true if it was one.
     pub(crate) fn on_settled(&mut self, id: AssocId) -> bool {
-        let settled = self.entries.get_mut(&id).is_some_and(|e| !std::mem::replace(&mut e.connected, true));
+        let settled = self
+            .entries
+            .get_mut(&id)
+            .is_some_and(|e| !std::mem::replace(&mut e.connected, true));
         self.connecting -= usize::from(settled);
         settled
     }

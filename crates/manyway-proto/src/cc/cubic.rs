@@ -65,6 +65,7 @@ impl Cubic {
         self.threshold = ((self.window as f64 * BETA) as u64).max(least);
         self.epoch = None;
         self.fraction = 0.0;
+        self.hystart.end();
     }
 
     fn avoid_congestion(&mut self, now: Instant, bytes: u64, srtt: Duration) {

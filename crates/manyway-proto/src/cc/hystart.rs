@@ -36,6 +36,8 @@ pub(super) struct HyStart {
     current_min: Option<Duration>,
     samples: u32,
     conservative: Option<Conservative>,
+    /// The first slow start is over: later ones end at the threshold that a loss has set.
+    over: bool,
 }
 
 impl HyStart {
@@ -46,11 +48,21 @@ impl HyStart {
             current_min: None,
             samples: 0,
             conservative: None,
+            over: false,
         }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc9406#section-4.3
+    //# An implementation SHOULD use HyStart++ only for the initial slow start (when the ssthresh is at its initial value of arbitrarily high per [RFC5681]) and fall back to using standard slow start for the remainder of the connection lifetime
+    pub(super) fn end(&mut self) {
+        self.over = true;
     }
 
     /// Takes in an acknowledgement of slow start.
     pub(super) fn on_ack(&mut self, acked: &Acked) -> Advice {
+        if self.over {
+            return Advice::Grow(acked.bytes);
+        }
         if acked.largest_acked >= self.round_end {
             self.round_end = acked.next_number;
             self.last_min = self.current_min.take();
@@ -58,6 +70,7 @@ impl HyStart {
             if let Some(css) = &mut self.conservative {
                 css.rounds += 1;
                 if css.rounds >= CSS_ROUNDS {
+                    self.over = true;
                     return Advice::Leave;
                 }
             }
@@ -133,6 +146,17 @@ mod tests {
         assert_eq!(round(&mut hystart, 2, 30).last(), Some(&Advice::Grow(250)));
         let left = (3..8).position(|r| round(&mut hystart, r, 30).contains(&Advice::Leave));
         assert_eq!(left, Some(4));
+    }
+
+    #[test]
+    fn later_slow_starts_are_not_cut_short() {
+        let mut hystart = HyStart::new();
+        (0..2).for_each(|r| drop(round(&mut hystart, r, 20)));
+        (2..12).for_each(|r| drop(round(&mut hystart, r, 40)));
+        assert_eq!(
+            round(&mut hystart, 12, 90).last(),
+            Some(&Advice::Grow(1000))
+        );
     }
 
     #[test]

@@ -43,8 +43,10 @@ impl Pacer {
         if self.tokens >= packet_size {
             return None;
         }
-        // Wait for half a bucket, so that packets leave in batches rather than one per timer.
-        let missing = (capacity / 2.0 - self.tokens as f64).max(packet_size as f64);
+        // Wait for what a timer's tick earns, so that packets leave in batches at high rates, and
+        // for one packet at low ones.
+        let batch = (rate * BURST_TIME.as_secs_f64() / 2.0).max(packet_size as f64);
+        let missing = (batch - self.tokens as f64).max(1.0);
         Some(now + Duration::from_secs_f64(missing / rate))
     }
 
@@ -72,6 +74,17 @@ mod tests {
             }
         }
         assert!((1_150_000..1_350_000).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn a_collapsed_window_waits_for_one_packet_only() {
+        let mut pacer = Pacer::new(Instant::ZERO);
+        pacer.tokens = 0;
+        let rtt = Some(Duration::from_millis(100));
+        let at = pacer
+            .delay_until(Instant::ZERO, rtt, 1000, false, 1000)
+            .unwrap();
+        assert!(at <= Instant::ZERO + Duration::from_millis(81), "{at:?}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ impl Reno {
     fn halve(&mut self) {
         self.threshold = (self.window / 2).max(MIN_WINDOW_PACKETS * self.packet_size);
         self.partial_bytes_acked = 0;
+        self.hystart.end();
     }
 }
 

@@ -27,7 +27,9 @@ fn notify(state: &mut State, id: AssocId, event: &Event) {
     if *event == Event::Connected {
         state.on_settled(id);
     }
-    let Some(entry) = state.entries.get_mut(&id) else { return };
+    let Some(entry) = state.entries.get_mut(&id) else {
+        return;
+    };
     match event {
         Event::Connected => entry.signals.settled.notify_waiters(),
         Event::Readable => entry.signals.readable.notify_waiters(),

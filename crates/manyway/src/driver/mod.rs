@@ -29,6 +29,8 @@ pub(crate) struct Driver {
     watcher: Option<AddressWatcher>,
     batch: RecvBatch,
     buffer: Vec<u8>,
+    /// The largest packet that the engine makes, bytes.
+    max_packet_size: usize,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -40,7 +42,7 @@ enum Progress {
 }
 
 impl Driver {
-    pub(crate) fn new(shared: Arc<Shared>, sockets: Sockets) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, sockets: Sockets, max_packet_size: usize) -> Self {
         let watcher = if sockets.follows_host() {
             AddressWatcher::new()
                 .inspect_err(|error| {
@@ -56,6 +58,7 @@ impl Driver {
             watcher,
             batch: RecvBatch::default(),
             buffer: Vec::with_capacity(1 << 16),
+            max_packet_size,
             timer: Box::pin(tokio::time::sleep(std::time::Duration::ZERO)),
         }
     }
@@ -96,11 +99,13 @@ impl Driver {
             }
         }
         let wanted = std::mem::take(&mut self.shared.lock().wanted_loopback);
-        for ip in &wanted {
-            self.sockets.add_loopback(*ip);
+        let more = !wanted.is_empty();
+        let mut answers = Vec::with_capacity(wanted.len());
+        for (ip, answer) in wanted {
+            answers.push((answer, self.sockets.add_loopback(ip)));
         }
         changed = changed && self.sockets.follow_host();
-        if changed || !wanted.is_empty() {
+        if changed || more {
             let locals = self.sockets.local_addresses();
             let now = self.shared.now();
             let mut state = self.shared.lock();
@@ -109,11 +114,31 @@ impl Driver {
                 state.proto.set_local_addresses(now, &locals);
             }
         }
+        for (answer, bound) in answers {
+            // Who no longer waits needs no answer.
+            let _ = answer.send(bound);
+        }
     }
 
     /// Whether nothing is left to do for ever.
     fn is_finished(&self, state: &State) -> bool {
-        state.closing && state.proto.associations().all(|a| !a.is_established())
+        let idle = || state.proto.associations().all(|a| !a.is_established());
+        let unused = state.abandoned && state.listeners.is_empty() && state.entries.is_empty();
+        (state.closing || unused) && idle() && self.sockets.is_flushed()
+    }
+}
+
+/// Nobody shall wait for an endpoint that is driven no more, whatever the reason.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.closing = true;
+        state.wanted_loopback.clear();
+        events::close_all(&mut state);
+        let listeners = std::mem::take(&mut state.listeners);
+        // Associations that nobody accepted take the lock when they are dropped.
+        drop(state);
+        drop(listeners);
     }
 }
 
@@ -131,8 +156,7 @@ impl Future for Driver {
             let shared = Arc::clone(&this.shared);
             let mut state = shared.lock();
             let told = events::dispatch(&shared, &mut state);
-            if this.is_finished(&state) && this.sockets.is_flushed() {
-                events::close_all(&mut state);
+            if sent == Progress::None && this.is_finished(&state) {
                 return Poll::Ready(());
             }
             if [received, timed, sent, told]

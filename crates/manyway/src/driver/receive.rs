@@ -22,6 +22,7 @@ impl Driver {
                 Poll::Ready(Ok(_)) => progress = Progress::Some,
                 Poll::Ready(Err(error)) => {
                     tracing::debug!(local = %bound.local, %error, "cannot receive");
+                    progress = Progress::Some;
                     continue;
                 }
                 Poll::Pending => continue,

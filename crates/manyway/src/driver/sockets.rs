@@ -12,7 +12,7 @@ use crate::config::EndpointConfig;
 use crate::error::BindError;
 
 /// Batches held back for a full socket; more are dropped, as a full queue would.
-const MAX_HELD: usize = 64;
+const MAX_HELD: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Bound {
@@ -121,14 +121,23 @@ impl Sockets {
     }
 
     /// A socket for peers on this very host, unless one serves them already.
-    pub(super) fn add_loopback(&mut self, ip: IpAddr) {
-        if matches!(self.mode, Mode::Wildcard(_)) {
+    pub(super) fn add_loopback(&mut self, ip: IpAddr) -> Result<(), BindError> {
+        if let Mode::Wildcard(_) = self.mode {
+            let family =
+                |b: &Bound| b.local.ip().is_unspecified() && b.local.is_ipv4() == ip.is_ipv4();
+            if !self.bound.iter().any(family) {
+                return Err(BindError::NoAddress);
+            }
             if !self.behind_wildcard.contains(&ip) {
                 self.behind_wildcard.push(ip);
             }
-        } else if let Err(error) = self.add(SocketAddr::new(ip, 0), None) {
-            tracing::warn!(%ip, %error, "no socket for peers on this host");
+            return Ok(());
         }
+        let family = |b: &Bound| b.local.ip().is_loopback() && b.local.is_ipv4() == ip.is_ipv4();
+        if self.bound.iter().any(family) {
+            return Ok(());
+        }
+        self.add(SocketAddr::new(ip, 0), None)
     }
 
     pub(super) fn follows_host(&self) -> bool {
@@ -232,18 +241,14 @@ impl Sockets {
                     }
                     Poll::Pending => break,
                 }
-                if bound.try_send(&held.transmit, &held.contents) {
-                    bound.held.pop_front();
-                    progress = Progress::Some;
+                if !bound.try_send(&held.transmit, &held.contents) {
+                    break;
                 }
+                bound.held.pop_front();
+                progress = Progress::Some;
             }
         }
         progress
-    }
-
-    /// Whether some socket is full: the engine keeps its packets then.
-    pub(super) fn is_congested(&self) -> bool {
-        self.bound.iter().any(|b| b.held.len() >= MAX_HELD / 2)
     }
 
     pub(super) fn is_flushed(&self) -> bool {

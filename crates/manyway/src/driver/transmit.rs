@@ -13,12 +13,9 @@ impl Driver {
     /// Sends what the engine has.
     pub(super) fn transmit(&mut self, cx: &mut Context<'_>) -> Progress {
         let mut progress = self.sockets.flush(cx);
-        // Full packets are the largest, so this bounds the batch's bytes too.
-        let segments = self.sockets.max_segments().clamp(1, MAX_BATCH_BYTES / 1472);
+        let most = (MAX_BATCH_BYTES / self.max_packet_size.max(1)).max(1);
+        let segments = self.sockets.max_segments().clamp(1, most);
         for _ in 0..BATCHES {
-            if self.sockets.is_congested() {
-                break;
-            }
             let now = self.shared.now();
             let transmit = self
                 .shared
