@@ -50,7 +50,11 @@ fn data(input: &mut Input<'_>, seen: &Seen) -> Raw {
     // Long payloads without long inputs.
     let len = usize::from(input.u8()) * if flags & 0x80 == 0 { 1 } else { 5 };
     value.resize(value.len() + len, flags);
-    Raw { kind: 0, flags, value }
+    Raw {
+        kind: 0,
+        flags,
+        value,
+    }
 }
 
 fn sack(input: &mut Input<'_>, seen: &Seen) -> Raw {
@@ -63,12 +67,18 @@ fn sack(input: &mut Input<'_>, seen: &Seen) -> Raw {
     value.extend_from_slice(&[0, gaps, 0, duplicates]);
     for _ in 0..gaps {
         let (start, len) = (u16::from(input.u8()), u16::from(input.u8()));
-        value.extend_from_slice(&words(&[u32::from(start) << 16 | u32::from(start.wrapping_add(len % 16))]));
+        value.extend_from_slice(&words(&[
+            u32::from(start) << 16 | u32::from(start.wrapping_add(len % 16))
+        ]));
     }
     for _ in 0..duplicates {
         value.extend_from_slice(&words(&[input.u32()]));
     }
-    Raw { kind: 3, flags: input.u8(), value }
+    Raw {
+        kind: 3,
+        flags: input.u8(),
+        value,
+    }
 }
 
 fn asconf(input: &mut Input<'_>, seen: &Seen) -> Raw {
@@ -76,11 +86,16 @@ fn asconf(input: &mut Input<'_>, seen: &Seen) -> Raw {
         0..200 => [0; 4],
         last => [10, 0, 0, last - 200],
     };
-    let mut value = words(&[seen.serial.wrapping_add(u32::from(input.u8())).wrapping_sub(2)]);
+    let mut value = words(&[seen
+        .serial
+        .wrapping_add(u32::from(input.u8()))
+        .wrapping_sub(2)]);
     value.extend_from_slice(&[0, 5, 0, 8]);
     value.extend_from_slice(&address(input));
     for _ in 0..input.u8() % 4 {
-        let kind = [0xc001, 0xc002, 0xc004, 0xc0f1, 0xc0f2, 0xc0f3, 0xc005, 0x0006][usize::from(input.u8()) % 8];
+        let kind = [
+            0xc001, 0xc002, 0xc004, 0xc0f1, 0xc0f2, 0xc0f3, 0xc005, 0x0006,
+        ][usize::from(input.u8()) % 8];
         let with_address = kind < 0xc0f0_u16;
         value.extend_from_slice(&kind.to_be_bytes());
         value.extend_from_slice(&[0, if with_address { 16 } else { 8 }, 0, 0, 0, input.u8()]);
@@ -89,13 +104,25 @@ fn asconf(input: &mut Input<'_>, seen: &Seen) -> Raw {
             value.extend_from_slice(&address(input));
         }
     }
-    Raw { kind: 0xc1, flags: 0, value }
+    Raw {
+        kind: 0xc1,
+        flags: 0,
+        value,
+    }
 }
 
 fn init(input: &mut Input<'_>, kind: u8) -> Raw {
-    let mut value = words(&[input.u32(), u32::from(input.u16()), input.u32(), input.u32()]);
+    let mut value = words(&[
+        input.u32(),
+        u32::from(input.u16()),
+        input.u32(),
+        input.u32(),
+    ]);
     for _ in 0..input.u8() % 4 {
-        let kinds = [0x0005, 0x0006, 0x0007, 0x0008, 0x000b, 0x000c, 0x8008, 0x8005, 0xc0aa, 0x4001, 0x0099, 0x8099];
+        let kinds = [
+            0x0005, 0x0006, 0x0007, 0x0008, 0x000b, 0x000c, 0x8008, 0x8005, 0xc0aa, 0x4001, 0x0099,
+            0x8099,
+        ];
         let kind: u16 = kinds[usize::from(input.u8()) % kinds.len()];
         let body = input.bytes(40);
         value.extend_from_slice(&kind.to_be_bytes());
@@ -103,7 +130,11 @@ fn init(input: &mut Input<'_>, kind: u8) -> Raw {
         value.extend_from_slice(body);
         value.resize(value.len().next_multiple_of(4), 0);
     }
-    Raw { kind, flags: 0, value }
+    Raw {
+        kind,
+        flags: 0,
+        value,
+    }
 }
 
 /// A chunk of some kind.
@@ -113,7 +144,15 @@ pub(crate) fn chunk(input: &mut Input<'_>, seen: &Seen) -> Raw {
         0..6 => data(input, seen),
         6..12 => sack(input, seen),
         12 => plain(4, 0, [&[0, 1, 0, 24][..], &[7; 20]].concat()),
-        13 => plain(5, 0, [&[0, 1, 0, 4 + seen.heartbeat.len() as u8][..], &seen.heartbeat].concat()),
+        13 => plain(
+            5,
+            0,
+            [
+                &[0, 1, 0, 4 + seen.heartbeat.len() as u8][..],
+                &seen.heartbeat,
+            ]
+            .concat(),
+        ),
         14 => plain(5, 0, input.bytes(60).to_vec()),
         15 => init(input, 1),
         16 => init(input, 2),
@@ -126,8 +165,16 @@ pub(crate) fn chunk(input: &mut Input<'_>, seen: &Seen) -> Raw {
         23 => plain(10, 0, input.bytes(100).to_vec()),
         24 => plain(11, 0, vec![]),
         25..28 => asconf(input, seen),
-        28 => plain(0x80, 0, [&words(&[seen.serial])[..], input.bytes(40)].concat()),
-        29 => plain(0xc0, 0, [&words(&[input.near(seen.tsn)])[..], input.bytes(40)].concat()),
+        28 => plain(
+            0x80,
+            0,
+            [&words(&[seen.serial])[..], input.bytes(40)].concat(),
+        ),
+        29 => plain(
+            0xc0,
+            0,
+            [&words(&[input.near(seen.tsn)])[..], input.bytes(40)].concat(),
+        ),
         _ => plain(input.u8(), input.u8(), input.bytes(100).to_vec()),
     }
 }

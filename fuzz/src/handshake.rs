@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use manyway_proto::{AssocId, Connect, Endpoint, EndpointConfig, FourTuple, Instant, Message, Port};
+use manyway_proto::{
+    AssocId, Connect, Endpoint, EndpointConfig, FourTuple, Instant, Message, Port,
+};
 use manyway_wire::{CommonHeader, VerificationTag, crc32c};
 
 use super::chunks::{Seen, packet};
@@ -38,9 +40,20 @@ impl Handshake {
     fn begin() -> Self {
         let mut ends = [3, 4].map(|seed| Endpoint::new(EndpointConfig::default(), [seed; 32]));
         ends[1].listen(Port(80)).expect("a fresh endpoint listens");
-        let connect = Connect { locals: vec![address(0)], remotes: vec![address(1)], port: Port(80) };
-        let id = ends[0].connect(Instant::ZERO, connect).expect("a fresh endpoint connects");
-        Self { now: Instant::ZERO, ends, id, sent: [vec![], vec![]] }
+        let connect = Connect {
+            locals: vec![address(0)],
+            remotes: vec![address(1)],
+            port: Port(80),
+        };
+        let id = ends[0]
+            .connect(Instant::ZERO, connect)
+            .expect("a fresh endpoint connects");
+        Self {
+            now: Instant::ZERO,
+            ends,
+            id,
+            sent: [vec![], vec![]],
+        }
     }
 
     /// Takes what both ends want to send, without delivering it.
@@ -49,7 +62,9 @@ impl Handshake {
         for end in 0..2 {
             for round in 0.. {
                 assert!(round < STUCK, "the engine never stops sending");
-                let Some(transmit) = self.ends[end].poll_transmit(self.now, 1, &mut buf) else { break };
+                let Some(transmit) = self.ends[end].poll_transmit(self.now, 1, &mut buf) else {
+                    break;
+                };
                 self.sent[end].push(Bytes::copy_from_slice(&buf[..transmit.size]));
                 if self.sent[end].len() > 8 {
                     self.sent[end].remove(0);
@@ -61,12 +76,18 @@ impl Handshake {
                     panic!("{broken}");
                 }
             }
-            assert!(self.ends[end].associations().count() <= OPERATIONS, "associations are bounded");
+            assert!(
+                self.ends[end].associations().count() <= OPERATIONS,
+                "associations are bounded"
+            );
         }
     }
 
     fn deliver(&mut self, to: usize, from: SocketAddr, bytes: Bytes) {
-        let path = FourTuple { local: address(to), remote: from };
+        let path = FourTuple {
+            local: address(to),
+            remote: from,
+        };
         self.ends[to].handle_datagram(self.now, path, bytes);
     }
 
@@ -74,7 +95,12 @@ impl Handshake {
     fn relay(&mut self, to: usize, input: &mut Input<'_>, alter: bool) {
         let sent = &self.sent[1 - to];
         let back = usize::from(input.u8()) % 4;
-        let Some(bytes) = sent.len().checked_sub(1 + back).and_then(|at| sent.get(at)).cloned() else {
+        let Some(bytes) = sent
+            .len()
+            .checked_sub(1 + back)
+            .and_then(|at| sent.get(at))
+            .cloned()
+        else {
             return;
         };
         let mut bytes = bytes.to_vec();
@@ -88,7 +114,11 @@ impl Handshake {
             }
             repair_checksum(&mut bytes);
         }
-        let from = if input.u8() < 250 { address(1 - to) } else { SocketAddr::from(([10, 9, 9, 9], 77)) };
+        let from = if input.u8() < 250 {
+            address(1 - to)
+        } else {
+            SocketAddr::from(([10, 9, 9, 9], 77))
+        };
         self.deliver(to, from, bytes.into());
     }
 
@@ -105,7 +135,9 @@ impl Handshake {
             2 => last(to).map_or(0, |b| tag_at(b, 16)),
             _ => input.u32(),
         };
-        let client = last(0).and_then(|b| b.first_chunk::<2>()).map_or(1, |b| u16::from_be_bytes(*b));
+        let client = last(0)
+            .and_then(|b| b.first_chunk::<2>())
+            .map_or(1, |b| u16::from_be_bytes(*b));
         let (source, destination) = if to == 1 { (client, 80) } else { (80, client) };
         let header = CommonHeader {
             source_port: Port(source),

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use manyway_proto::{
-    AssocId, Connect, Endpoint, EndpointConfig, Event, FourTuple, Instant, Message, PathId, Port, Wish,
+    AssocId, Connect, Endpoint, EndpointConfig, Event, FourTuple, Instant, Message, PathId, Port,
+    Wish,
 };
-use manyway_wire::{Chunk, ChecksumPolicy, CommonHeader, Packet};
+use manyway_wire::{ChecksumPolicy, Chunk, CommonHeader, Packet};
 
 use super::chunks::{Seen, packet};
 use super::input::Input;
@@ -47,8 +48,14 @@ impl Live {
     fn establish() -> Self {
         let mut ends = [1, 2].map(|seed| Endpoint::new(config(), [seed; 32]));
         ends[1].listen(Port(80)).expect("a fresh endpoint listens");
-        let connect = Connect { locals: vec![address(0)], remotes: vec![address(1)], port: Port(80) };
-        let id = ends[0].connect(Instant::ZERO, connect).expect("a fresh endpoint connects");
+        let connect = Connect {
+            locals: vec![address(0)],
+            remotes: vec![address(1)],
+            port: Port(80),
+        };
+        let id = ends[0]
+            .connect(Instant::ZERO, connect)
+            .expect("a fresh endpoint connects");
         let mut live = Self {
             now: Instant::ZERO,
             ends,
@@ -61,7 +68,10 @@ impl Live {
         };
         live.settle();
         live.ids[1] = live.ends[1].associations().next().map(|a| a.id());
-        assert!(live.ids[1].is_some() && live.headers.iter().all(Option::is_some), "the handshake succeeds");
+        assert!(
+            live.ids[1].is_some() && live.headers.iter().all(Option::is_some),
+            "the handshake succeeds"
+        );
         live
     }
 
@@ -72,7 +82,11 @@ impl Live {
             assert!(round < STUCK, "the engines never stop sending");
             let Some((end, path, bytes)) = [0, 1].into_iter().find_map(|end| {
                 let transmit = self.ends[end].poll_transmit(self.now, 1, &mut buf)?;
-                Some((end, transmit.path, Bytes::copy_from_slice(&buf[..transmit.size])))
+                Some((
+                    end,
+                    transmit.path,
+                    Bytes::copy_from_slice(&buf[..transmit.size]),
+                ))
             }) else {
                 break;
             };
@@ -81,7 +95,10 @@ impl Live {
             let lost = self.lose > 0 && self.count.is_multiple_of(self.lose);
             let other = 1 - end;
             if !lost && path.remote == address(other) {
-                let path = FourTuple { local: path.remote, remote: path.local };
+                let path = FourTuple {
+                    local: path.remote,
+                    remote: path.local,
+                };
                 self.ends[other].handle_datagram(self.now, path, bytes);
             }
             self.drain_events();
@@ -90,7 +107,8 @@ impl Live {
     }
 
     fn observe(&mut self, end: usize, bytes: &[u8]) {
-        let packet = Packet::decode(bytes, ChecksumPolicy::Verify).expect("engines send valid packets");
+        let packet =
+            Packet::decode(bytes, ChecksumPolicy::Verify).expect("engines send valid packets");
         if packet.header().verification_tag.0 != 0 {
             self.headers[end] = Some(packet.header());
         }
@@ -102,7 +120,9 @@ impl Live {
                     self.seen[1 - end].victim_tsn = data.tsn.0;
                 }
                 Chunk::Asconf(asconf) => self.seen[end].serial = asconf.serial.0,
-                Chunk::Heartbeat(heartbeat) => self.seen[1 - end].heartbeat = heartbeat.info.to_vec(),
+                Chunk::Heartbeat(heartbeat) => {
+                    self.seen[1 - end].heartbeat = heartbeat.info.to_vec();
+                }
                 Chunk::Init(init) => {
                     self.seen[end].tsn = init.initial_tsn.0;
                     self.seen[end].serial = init.initial_tsn.0;
@@ -122,7 +142,10 @@ impl Live {
         for end in 0..2 {
             while let Some((id, event)) = self.ends[end].poll_event() {
                 let mine = self.ids[end].is_none_or(|mine| mine == id);
-                assert!(!(mine && self.closed[end]), "an event after the end: {event:?}");
+                assert!(
+                    !(mine && self.closed[end]),
+                    "an event after the end: {event:?}"
+                );
                 self.closed[end] |= mine && matches!(event, Event::Closed { .. });
             }
         }
@@ -135,26 +158,35 @@ impl Live {
                     panic!("{broken}");
                 }
                 assert!(assoc.paths().count() <= 16, "paths are bounded");
-                assert!(assoc.send_backlog() <= 32_768 + 8_192, "the send buffer is bounded");
+                assert!(
+                    assoc.send_backlog() <= 32_768 + 8_192,
+                    "the send buffer is bounded"
+                );
             }
         }
     }
 
     /// A forged packet for `victim`, as if from its peer.
     fn forge(&mut self, victim: usize, input: &mut Input<'_>) {
-        let Some(header) = self.headers[1 - victim] else { return };
+        let Some(header) = self.headers[1 - victim] else {
+            return;
+        };
         let from = match input.u8() {
             0..240 => address(1 - victim),
             other => SocketAddr::from(([10, 0, 9, other % 4], u16::from(input.u8()))),
         };
         let bytes = packet(input, header, &self.seen[1 - victim]);
-        let path = FourTuple { local: address(victim), remote: from };
+        let path = FourTuple {
+            local: address(victim),
+            remote: from,
+        };
         self.ends[victim].handle_datagram(self.now, path, bytes);
     }
 
     fn command(&mut self, end: usize, input: &mut Input<'_>) {
         let now = self.now;
-        let Some(assoc) = self.ids[end].and_then(|id| self.ends[end].association_mut(now, id)) else {
+        let Some(assoc) = self.ids[end].and_then(|id| self.ends[end].association_mut(now, id))
+        else {
             return;
         };
         match input.u8() % 12 {
@@ -171,7 +203,11 @@ impl Live {
                 let _ = assoc.set_primary(now, PathId::new(u32::from(input.u8() % 4)));
             }
             9 => {
-                let wish = if input.u8() & 1 == 0 { Wish::Active } else { Wish::Backup };
+                let wish = if input.u8() & 1 == 0 {
+                    Wish::Active
+                } else {
+                    Wish::Backup
+                };
                 let _ = assoc.set_wish(now, PathId::new(u32::from(input.u8() % 4)), wish);
             }
             10 => {
@@ -189,8 +225,13 @@ impl Live {
         let end = self.now + time;
         for round in 0.. {
             assert!(round < STUCK, "the timers never stop");
-            let next = [0, 1].into_iter().filter_map(|e| self.ends[e].poll_timeout()).min();
-            let Some(at) = next.filter(|at| *at <= end) else { break };
+            let next = [0, 1]
+                .into_iter()
+                .filter_map(|e| self.ends[e].poll_timeout())
+                .min();
+            let Some(at) = next.filter(|at| *at <= end) else {
+                break;
+            };
             self.now = self.now.max(at);
             for e in &mut self.ends {
                 e.handle_timeout(self.now);

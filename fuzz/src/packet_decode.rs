@@ -2,8 +2,8 @@
 //! bytes that decode to the same.
 
 use manyway_wire::{
-    AsconfRequests, Causes, ChecksumPolicy, Chunk, Element, EncodeChunk, Packet, PacketWriter,
-    Parameters, RawChunk, walk,
+    AsconfRequests, Authentication, Causes, ChecksumPolicy, Chunk, Element, EncodeChunk, Packet,
+    PacketWriter, Parameters, RawChunk, ReconfigParameters, walk,
 };
 
 /// Runs one input.
@@ -22,6 +22,9 @@ pub fn run(bytes: &[u8]) {
         check(element);
     });
     writer.finish(true);
+    if let Some(authentication) = packet.authentication() {
+        check_authentication(bytes, &packet, &authentication);
+    }
     if fit {
         let again = Packet::decode(&again, ChecksumPolicy::Verify).expect("our own packet decodes");
         let before = packet
@@ -34,6 +37,38 @@ pub fn run(bytes: &[u8]) {
             "a packet changed when it was decoded and encoded"
         );
     }
+}
+
+/// The HMAC covers what the packet holds from its AUTH chunk on, with zeros for the HMAC; what a
+/// writer of the same chunks computes its HMAC of is what a reader of its packet does.
+fn check_authentication(bytes: &[u8], packet: &Packet<'_>, found: &Authentication<'_>) {
+    let mut zeroed = bytes.to_vec();
+    assert_eq!(zeroed[found.hmac_range()], *found.auth().hmac);
+    zeroed[found.hmac_range()].fill(0);
+    let covered: Vec<u8> = found.pieces().flatten().copied().collect();
+    assert_eq!(covered, zeroed[found.range()]);
+    assert_eq!(found.range().end, bytes.len());
+
+    let mut again = Vec::new();
+    let mut writer = PacketWriter::new(&mut again, &packet.header(), usize::from(u16::MAX));
+    let auth = found.auth();
+    let mut fit = writer.push_auth(auth.key_id, auth.hmac_id, auth.hmac.len());
+    for raw in found.chunks().flatten() {
+        fit &= writer.push(&raw);
+    }
+    if !fit {
+        return;
+    }
+    let covered = writer
+        .authenticated()
+        .expect("its HMAC is missing")
+        .to_vec();
+    assert!(writer.fill_hmac(auth.hmac));
+    writer.finish(true);
+    let again = Packet::decode(&again, ChecksumPolicy::Verify).expect("our own packet decodes");
+    let again = again.authentication().expect("it has an AUTH chunk");
+    assert_eq!(again.auth(), auth);
+    assert!(again.pieces().flatten().eq(&covered));
 }
 
 fn check(element: Element<'_>) {
@@ -59,6 +94,14 @@ fn check(element: Element<'_>) {
             assert!(AsconfRequests::from_bytes(&wire).iter().eq([Ok(request)]));
         }
         Element::Response(_) => {}
+        Element::Reconfig(parameter) => {
+            parameter.encode(&mut wire);
+            assert!(
+                ReconfigParameters::from_bytes(&wire)
+                    .iter()
+                    .eq([Ok(parameter)])
+            );
+        }
         Element::Malformed(error) => assert!(!error.to_string().is_empty()),
     }
 }

@@ -35,7 +35,7 @@ pub enum DecodeError {
         /// What the packet carries.
         found: u32,
     },
-    /// A DATA chunk without user data; answered with an ABORT carrying the No User Data cause.
+    /// A DATA or I-DATA chunk without user data; answered with an ABORT carrying the No User Data cause.
     #[error("the DATA chunk with TSN {tsn} has no user data")]
     EmptyData {
         /// The chunk's TSN, to be reported in the cause.

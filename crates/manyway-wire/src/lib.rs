@@ -48,21 +48,27 @@ mod walk;
 
 pub use cause::{Cause, CauseIter, CauseList, Causes};
 pub use chunk::{
-    Abort, Asconf, AsconfAck, AsconfAction, AsconfOutcome, AsconfRequest, AsconfRequests,
-    AsconfResponse, AsconfResponseList, AsconfResponses, Chunk, CookieAck, CookieEcho, Cwr,
-    DATA_HEADER_LEN, Data, DataFlags, DuplicateTsns, Ecne, EncodeChunk, ErrorChunk, ForwardTsn,
-    GapBlock, GapBlocks, Heartbeat, HeartbeatAck, Init, InitAck, Pad, Sack, Shutdown, ShutdownAck,
-    ShutdownComplete, SkippedStreams,
+    AUTH_HEADER_LEN, Abort, Asconf, AsconfAck, AsconfAction, AsconfOutcome, AsconfRequest,
+    AsconfRequestList, AsconfRequests, AsconfResponse, AsconfResponseList, AsconfResponses, Auth,
+    Chunk, CookieAck, CookieEcho, Cwr, DATA_HEADER_LEN, Data, DataFlags, DuplicateTsns, Ecne,
+    EncodeChunk, ErrorChunk, ForwardTsn, Fragment, GapBlock, GapBlocks, Heartbeat, HeartbeatAck,
+    I_DATA_HEADER_LEN, IData, IForwardTsn, Init, InitAck, NextTsns, NrSack, Pad, Reconfig,
+    ReconfigParameter, ReconfigParameterList, ReconfigParameters, ReconfigResult, Sack, Shutdown,
+    ShutdownAck, ShutdownComplete, SkippedMessage, SkippedMessages, SkippedStreams, StreamIds,
 };
 pub use crc32c::crc32c;
 pub use error::DecodeError;
 pub use list::{FixedItem, FixedList, FixedListIter};
 pub use packet::{
-    CHUNK_HEADER_LEN, COMMON_HEADER_LEN, ChecksumPolicy, ChunkIter, ChunkType, CommonHeader,
-    Packet, PacketWriter, RawChunk, UDP_ENCAPSULATION_PORT, UnrecognizedAction,
+    Authentication, CHUNK_HEADER_LEN, COMMON_HEADER_LEN, ChecksumPolicy, ChunkIter, ChunkType,
+    CommonHeader, Packet, PacketWriter, RawChunk, UDP_ENCAPSULATION_PORT, UnrecognizedAction,
 };
 pub use param::{
-    AddressTypes, Parameter, ParameterIter, ParameterList, ParameterType, Parameters, RawParameter,
+    AUTH_RANDOM_LEN, AddressTypes, ChunkTypes, EDMID_SCTP_OVER_DTLS, HmacIds, Parameter,
+    ParameterIter, ParameterList, ParameterType, Parameters, RawParameter,
 };
-pub use serial::{AsconfSerial, Port, Ppid, Ssn, StreamId, Tsn, VerificationTag};
+pub use serial::{
+    AsconfSerial, Fsn, HmacId, KeyId, Mid, Port, Ppid, ReconfigSerial, Ssn, StreamId, Tsn,
+    VerificationTag,
+};
 pub use walk::{Element, walk};

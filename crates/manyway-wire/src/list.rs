@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::packet::ChunkType;
 use crate::param::ParameterType;
-use crate::serial::{Ssn, StreamId, Tsn};
+use crate::serial::{HmacId, Ssn, StreamId, Tsn};
 
 /// An item of fixed size on the wire.
 pub trait FixedItem: Copy + PartialEq + fmt::Debug {
@@ -189,15 +190,33 @@ impl FixedItem for u16 {
     }
 }
 
-impl FixedItem for ParameterType {
-    const WIRE_LEN: usize = 2;
+macro_rules! half_word_item {
+    ($($name:ident),*) => {
+        $(impl FixedItem for $name {
+            const WIRE_LEN: usize = 2;
+
+            fn read(bytes: &[u8]) -> Self {
+                Self(u16::read(bytes))
+            }
+
+            fn write(self, out: &mut Vec<u8>) {
+                self.0.write(out);
+            }
+        })*
+    };
+}
+
+half_word_item!(ParameterType, StreamId, HmacId);
+
+impl FixedItem for ChunkType {
+    const WIRE_LEN: usize = 1;
 
     fn read(bytes: &[u8]) -> Self {
-        Self(u16::read(bytes))
+        Self(bytes.first().copied().unwrap_or_default())
     }
 
     fn write(self, out: &mut Vec<u8>) {
-        self.0.write(out);
+        out.push(self.0);
     }
 }
 
@@ -254,5 +273,6 @@ mod tests {
         let list = FixedList::<u16>::from_bytes(&[0, 5, 0, 6, 9]);
         assert_eq!(list.iter().collect::<Vec<_>>(), [5, 6]);
         assert!(FixedList::<u16>::from_bytes(&[1]).is_empty());
+        assert_eq!(FixedList::<ChunkType>::from_bytes(&[1, 2, 3]).len(), 3);
     }
 }

@@ -115,6 +115,66 @@ serial_number! {
     AsconfSerial(u32)
 }
 
+serial_number! {
+    /// Sequence number of a re-configuration request; each side begins with its initial TSN
+    /// (RFC 6525 section 4.1).
+    ///
+    /// ```compile_fail,E0369
+    /// # use manyway_wire::ReconfigSerial;
+    /// let ordered = ReconfigSerial(1) < ReconfigSerial(2);
+    /// ```
+    ReconfigSerial(u32)
+}
+
+serial_number! {
+    /// Message Identifier of an I-DATA chunk, one series for the ordered and one for the
+    /// unordered messages of a stream (RFC 8260 section 2.1).
+    ///
+    /// ```compile_fail,E0369
+    /// # use manyway_wire::Mid;
+    /// let ordered = Mid(1) < Mid(2);
+    /// ```
+    Mid(u32)
+}
+
+serial_number! {
+    /// Fragment Sequence Number of an I-DATA chunk within its message (RFC 8260 section 2.1).
+    ///
+    /// ```compile_fail,E0369
+    /// # use manyway_wire::Fsn;
+    /// let ordered = Fsn(1) < Fsn(2);
+    /// ```
+    Fsn(u32)
+}
+
+identifier! {
+    /// Shared Key Identifier of an AUTH chunk; 0 means the empty key unless one was configured
+    /// for it (RFC 4895 sections 5.1 and 6.2).
+    KeyId(u16), "{}"
+}
+
+identifier! {
+    /// HMAC Identifier: which hash function authenticates chunks (RFC 4895 section 3.3).
+    HmacId(u16), "{}"
+}
+
+impl HmacId {
+    /// SHA-1, which every endpoint that authenticates has to support.
+    pub const SHA1: Self = Self(1);
+    /// SHA-256.
+    pub const SHA256: Self = Self(3);
+
+    /// Bytes of an HMAC with this hash function, or `None` if it is not defined.
+    #[must_use]
+    pub const fn hmac_len(self) -> Option<usize> {
+        match self {
+            Self::SHA1 => Some(20),
+            Self::SHA256 => Some(32),
+            Self(_) => None,
+        }
+    }
+}
+
 identifier! {
     /// Stream Identifier (RFC 9260 section 3.3.1).
     StreamId(u16), "{}"
@@ -157,6 +217,9 @@ mod tests {
         assert_eq!(Ssn(u16::MAX).add(2), Ssn(1));
         assert!(Ssn(u16::MAX).is_at_or_before(Ssn(1)));
         assert!(AsconfSerial(7).is_at_or_after(AsconfSerial(6)));
+        assert!(ReconfigSerial(u32::MAX).is_before(ReconfigSerial(0)));
+        assert!(Mid(0).is_after(Mid(u32::MAX)));
+        assert_eq!(Fsn(u32::MAX).next(), Fsn(0));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A walk over everything inside a packet, for readers of captures and for fuzzers.
 
 use crate::cause::{Cause, Causes};
-use crate::chunk::{AsconfRequest, AsconfResponse, AsconfResponses, Chunk};
+use crate::chunk::{AsconfRequest, AsconfResponse, AsconfResponses, Chunk, ReconfigParameter};
 use crate::error::DecodeError;
 use crate::packet::Packet;
 use crate::param::{Parameter, Parameters};
@@ -19,6 +19,8 @@ pub enum Element<'a> {
     Request(AsconfRequest),
     /// A response of an ASCONF-ACK; its error causes follow.
     Response(AsconfResponse),
+    /// A parameter of a RE-CONFIG.
+    Reconfig(ReconfigParameter<'a>),
     /// Something malformed. If it is a chunk, the others are still looked at as long as the
     /// place where they begin is known.
     Malformed(DecodeError),
@@ -48,6 +50,12 @@ fn walk_chunk(chunk: &Chunk<'_>, visit: &mut dyn FnMut(Element<'_>)) {
                 .for_each(|item| visit(element(item, Element::Request)));
         }
         Chunk::AsconfAck(ack) => walk_responses(ack.responses, visit),
+        Chunk::Reconfig(reconfig) => {
+            reconfig
+                .parameters
+                .iter()
+                .for_each(|item| visit(element(item, Element::Reconfig)));
+        }
         _ => (),
     }
 }

@@ -1,7 +1,10 @@
 //! Arbitrary chunks survive a packet, and arbitrary bytes harm nobody.
 
+mod extensions;
+
 use core::net::IpAddr;
 
+use extensions::{Extension, extension};
 use manyway_wire::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -21,9 +24,15 @@ enum Owned {
     Asconf(u32, IpAddr, Vec<(u32, u8, IpAddr)>),
     AsconfAck(u32, Vec<(u32, Option<u16>)>),
     ForwardTsn(u32, Vec<(u16, u16)>),
+    Extension(Extension),
 }
 
 fn owned() -> impl Strategy<Value = Owned> {
+    prop_oneof![2 => standard(), 1 => extension().prop_map(Owned::Extension)]
+}
+
+/// A chunk of RFC 9260, or one of ASCONF, ASCONF-ACK and FORWARD-TSN.
+fn standard() -> impl Strategy<Value = Owned> {
     let bytes = || vec(any::<u8>(), 1..60);
     prop_oneof![
         (
@@ -157,6 +166,7 @@ impl Owned {
                     skipped: SkippedStreams::new(&skipped),
                 }))
             }
+            Self::Extension(extension) => extension.with(use_chunk),
         }
     }
 }
@@ -247,6 +257,15 @@ fn walk_everything(packet: &Packet<'_>) {
             assert!(AsconfRequests::from_bytes(&wire).iter().eq([Ok(request)]));
         }
         Element::Response(_) => (),
+        Element::Reconfig(parameter) => {
+            let mut wire = Vec::new();
+            parameter.encode(&mut wire);
+            assert!(
+                ReconfigParameters::from_bytes(&wire)
+                    .iter()
+                    .eq([Ok(parameter)])
+            );
+        }
         Element::Malformed(error) => assert!(!error.to_string().is_empty()),
     });
 }
@@ -279,7 +298,11 @@ proptest! {
         let raws: Vec<_> = packet.chunks().map(Result::unwrap).collect();
         prop_assert_eq!(raws.len(), chunks.len());
         for (raw, chunk) in raws.iter().zip(&chunks) {
-            chunk.with(|chunk| assert_eq!(Chunk::decode(raw), Ok(chunk)));
+            let decoded = Chunk::decode(raw).unwrap();
+            chunk.with(|chunk| assert_eq!(decoded, chunk));
+            let mut again = Vec::new();
+            decoded.encode(&mut again);
+            prop_assert_eq!(again, raw.wire_bytes());
         }
         walk(&packet, &mut |element| {
             assert!(!matches!(element, Element::Malformed(_)), "{element:?}");
@@ -320,6 +343,35 @@ proptest! {
         if let Ok(packet) = Packet::decode(&buf, ChecksumPolicy::Ignore) {
             walk_everything(&packet);
         }
+    }
+
+    #[test]
+    fn an_authenticated_packet_covers_the_same_bytes_at_both_ends(
+        before in vec(owned(), 0..3),
+        after in vec(owned(), 0..4),
+        hmac in vec(any::<u8>(), 0..70),
+    ) {
+        let is_auth = |chunk: &Owned| chunk.with(|chunk| matches!(chunk, Chunk::Auth(_)));
+        prop_assume!(!before.iter().any(is_auth));
+        let mut buf = Vec::new();
+        let mut writer = PacketWriter::new(&mut buf, &HEADER, 9000);
+        for chunk in &before {
+            prop_assert!(chunk.with(|chunk| writer.push(&chunk)));
+        }
+        prop_assert!(writer.push_auth(KeyId(1), HmacId::SHA256, hmac.len()));
+        for chunk in &after {
+            prop_assert!(chunk.with(|chunk| writer.push(&chunk)));
+        }
+        let covered = writer.authenticated().unwrap().to_vec();
+        prop_assert!(writer.fill_hmac(&hmac));
+        writer.finish(true);
+        let packet = Packet::decode(&buf, ChecksumPolicy::Verify).unwrap();
+        let found = packet.authentication().unwrap();
+        prop_assert_eq!(found.auth().hmac, &hmac);
+        prop_assert_eq!(found.pieces().collect::<Vec<_>>().concat(), covered);
+        prop_assert_eq!(&buf[found.hmac_range()], &hmac);
+        prop_assert_eq!(found.range().end, buf.len());
+        prop_assert_eq!(found.chunks().count(), after.len());
     }
 
     #[test]

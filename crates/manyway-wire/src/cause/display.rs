@@ -29,6 +29,7 @@ impl Cause<'_> {
             Self::DeleteSource(_) => "request to delete the source address",
             Self::IllegalAsconfAck => "illegal ASCONF-ACK",
             Self::RequestRefused(_) => "request refused: no authorization",
+            Self::UnsupportedHmacId(_) => "unsupported HMAC identifier",
             Self::Unknown { .. } => "unknown error cause",
         }
     }
@@ -57,6 +58,7 @@ impl fmt::Display for Cause<'_> {
             Self::StaleCookie { measure_us } => write!(f, ": expired {measure_us} µs ago"),
             Self::UnrecognizedChunk(&[kind, ..]) => write!(f, ": {}", ChunkType(kind)),
             Self::NoUserData(tsn) => write!(f, ": TSN {tsn}"),
+            Self::UnsupportedHmacId(id) => write!(f, ": {id}"),
             Self::UserInitiatedAbort(text) | Self::ProtocolViolation(text) => write_text(f, text),
             _ => Ok(()),
         }

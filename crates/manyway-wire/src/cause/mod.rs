@@ -1,5 +1,5 @@
 //! Error causes of ABORT, ERROR and ASCONF-ACK chunks (RFC 9260 section 3.3.10, RFC 5061
-//! section 4.3).
+//! section 4.3, RFC 4895 section 4.1).
 
 mod display;
 mod list;
@@ -12,7 +12,7 @@ use crate::bytes::{TLV_HEADER_LEN, Tlv, exactly, pad, put_tlv, take_u32};
 use crate::error::DecodeError;
 use crate::list::FixedList;
 use crate::param::ParameterType;
-use crate::serial::{StreamId, Tsn};
+use crate::serial::{HmacId, StreamId, Tsn};
 
 /// An error cause.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +57,9 @@ pub enum Cause<'a> {
     IllegalAsconfAck,
     /// ASCONF asked for what the sender is not authorized to ask: the request (0xa4).
     RequestRefused(&'a [u8]),
+    /// An AUTH chunk uses a hash function that the sender did not ask for (0x105, RFC 4895
+    /// section 4.1).
+    UnsupportedHmacId(HmacId),
     /// A cause of another code.
     Unknown {
         /// The cause code.
@@ -89,6 +92,7 @@ impl<'a> Cause<'a> {
             Self::DeleteSource(_) => 0xa2,
             Self::IllegalAsconfAck => 0xa3,
             Self::RequestRefused(_) => 0xa4,
+            Self::UnsupportedHmacId(_) => 0x105,
             Self::Unknown { code, .. } => *code,
         }
     }
@@ -118,6 +122,7 @@ impl<'a> Cause<'a> {
             }
             Self::StaleCookie { measure_us } => out.extend_from_slice(&measure_us.to_be_bytes()),
             Self::NoUserData(tsn) => out.extend_from_slice(&tsn.0.to_be_bytes()),
+            Self::UnsupportedHmacId(id) => out.extend_from_slice(&id.0.to_be_bytes()),
             Self::OutOfResource
             | Self::InvalidMandatoryParameter
             | Self::CookieWhileShuttingDown
@@ -165,6 +170,10 @@ impl<'a> Cause<'a> {
             0xa2 => Self::DeleteSource(value),
             0xa3 => empty("Illegal ASCONF-ACK").map(|_| Self::IllegalAsconfAck)?,
             0xa4 => Self::RequestRefused(value),
+            0x105 => {
+                let id = exactly(value, TLV_HEADER_LEN, "Unsupported HMAC Identifier")?;
+                Self::UnsupportedHmacId(HmacId(u16::from_be_bytes(id)))
+            }
             code => Self::Unknown { code, value },
         })
     }

@@ -94,6 +94,11 @@ fn known() -> Vec<(Cause<'static>, Vec<u8>, &'static str)> {
             "request to delete the source address (162)",
         ),
         (
+            Cause::UnsupportedHmacId(HmacId(2)),
+            vec![1, 5, 0, 6, 0, 2, 0, 0],
+            "unsupported HMAC identifier (261): 2",
+        ),
+        (
             Cause::IllegalAsconfAck,
             vec![0, 0xa3, 0, 4],
             "illegal ASCONF-ACK (163)",

@@ -47,6 +47,15 @@ impl<'a> Asconf<'a> {
     }
 }
 
+impl Asconf<'_> {
+    /// Whether the Address Parameter is a wildcard, 0.0.0.0 or ::, so that the receiver has to
+    /// find the association by other means than an address.
+    #[must_use]
+    pub const fn is_wildcard(&self) -> bool {
+        self.address.is_unspecified()
+    }
+}
+
 impl EncodeChunk for Asconf<'_> {
     fn encoded_len(&self) -> usize {
         CHUNK_HEADER_LEN + 4 + address_len(self.address) + self.requests.wire_len()
@@ -80,7 +89,9 @@ pub enum AsconfAction {
     Delete(IpAddr),
     /// Make an address the primary destination (RFC 5061 section 4.2.4).
     SetPrimary(IpAddr),
-    /// A parameter of another type; encoding it gives no more than its correlation id.
+    /// A parameter of another type. [`AsconfRequests::with_values`] gives what its correlation id
+    /// is followed by, and [`AsconfRequestList`](crate::AsconfRequestList) sends it; this value
+    /// alone encodes to no more than the correlation id.
     Unknown {
         /// The parameter type.
         kind: u16,
@@ -99,10 +110,23 @@ impl AsconfAction {
         }
     }
 
-    const fn address(self) -> Option<IpAddr> {
+    /// The address it is about, or `None` for a parameter of another type.
+    #[must_use]
+    pub const fn address(self) -> Option<IpAddr> {
         match self {
             Self::Add(address) | Self::Delete(address) | Self::SetPrimary(address) => Some(address),
             Self::Unknown { .. } => None,
+        }
+    }
+
+    /// Whether it is about the source address of its packet, whatever that is: the address is a
+    /// wildcard, 0.0.0.0 or ::. Authentication does not protect a source address
+    /// (RFC 5061 section 6).
+    #[must_use]
+    pub const fn is_wildcard(self) -> bool {
+        match self.address() {
+            Some(address) => address.is_unspecified(),
+            None => false,
         }
     }
 }
@@ -123,7 +147,8 @@ impl AsconfRequest {
         REQUEST_HEADER_LEN + self.action.address().map_or(0, address_len)
     }
 
-    fn decode(tlv: Tlv<'_>) -> Result<Self, DecodeError> {
+    /// Also returns what follows the correlation id.
+    fn decode(tlv: Tlv<'_>) -> Result<(Self, &[u8]), DecodeError> {
         let (correlation_id, rest) = take_u32(tlv.value, "ASCONF Parameter")?;
         let address = || match take_address(rest)? {
             (address, []) => Ok(address),
@@ -141,10 +166,13 @@ impl AsconfRequest {
             ParameterType::SET_PRIMARY_ADDRESS => AsconfAction::SetPrimary(address()?),
             ParameterType(kind) => AsconfAction::Unknown { kind },
         };
-        Ok(Self {
-            correlation_id,
-            action,
-        })
+        Ok((
+            Self {
+                correlation_id,
+                action,
+            },
+            rest,
+        ))
     }
 }
 
@@ -183,6 +211,15 @@ impl<'a> AsconfRequests<'a> {
             Repr::Values(values) => Source::Values(values.iter()),
             Repr::Wire(bytes) => Source::Wire(TlvIter::new(bytes, "ASCONF Parameter")),
         })
+    }
+
+    /// The requests as by [`iter`](Self::iter), each with the bytes that follow its correlation
+    /// id. Those of values are empty.
+    pub fn with_values(
+        &self,
+    ) -> impl Iterator<Item = Result<(AsconfRequest, &'a [u8]), DecodeError>> + use<'a> {
+        let mut requests = self.iter();
+        core::iter::from_fn(move || requests.next_with_value())
     }
 
     fn wire_len(&self) -> usize {
@@ -224,14 +261,21 @@ enum Source<'a> {
     Wire(TlvIter<'a>),
 }
 
+impl<'a> AsconfRequestIter<'a> {
+    fn next_with_value(&mut self) -> Option<Result<(AsconfRequest, &'a [u8]), DecodeError>> {
+        match &mut self.0 {
+            Source::Values(values) => Some(Ok((*values.next()?, &[]))),
+            Source::Wire(tlvs) => tlvs.next_with(AsconfRequest::decode),
+        }
+    }
+}
+
 impl Iterator for AsconfRequestIter<'_> {
     type Item = Result<AsconfRequest, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.0 {
-            Source::Values(values) => values.next().copied().map(Ok),
-            Source::Wire(tlvs) => tlvs.next_with(AsconfRequest::decode),
-        }
+        self.next_with_value()
+            .map(|item| item.map(|(request, _)| request))
     }
 }
 
@@ -288,6 +332,46 @@ mod tests {
             action,
         };
         assert_eq!(requests.iter().collect::<Vec<_>>(), [Ok(request)]);
+        let with_values: Vec<_> = requests.with_values().collect();
+        assert_eq!(with_values, [Ok((request, &[1, 2][..]))]);
+        assert_eq!(action.address(), None);
+        assert!(!action.is_wildcard());
+    }
+
+    #[test]
+    fn the_unspecified_address_is_a_wildcard_in_every_place() {
+        let wildcards: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+        let actions = [
+            AsconfAction::Add,
+            AsconfAction::Delete,
+            AsconfAction::SetPrimary,
+        ];
+        for address in wildcards {
+            let requests = actions.map(|action| AsconfRequest {
+                correlation_id: 1,
+                action: action(address),
+            });
+            let asconf = Asconf {
+                serial: AsconfSerial(1),
+                address,
+                requests: AsconfRequests::new(&requests),
+            };
+            let mut wire = Vec::new();
+            asconf.encode(&mut wire);
+            let decoded = Asconf::decode(&raw(&wire)).unwrap();
+            assert_eq!(decoded, asconf);
+            assert!(decoded.is_wildcard());
+            for request in decoded.requests.iter() {
+                assert!(request.unwrap().action.is_wildcard());
+            }
+            assert_round_trip(&wire);
+        }
+        let address = Ipv4Addr::new(192, 0, 2, 1).into();
+        for action in actions {
+            assert_eq!(action(address).address(), Some(address));
+            assert!(!action(address).is_wildcard());
+        }
+        assert!(!Asconf::decode(&raw(&WIRE)).unwrap().is_wildcard());
     }
 
     #[test]

@@ -75,6 +75,29 @@ mod tests {
     }
 
     #[test]
+    fn flags_are_ignored_and_sent_as_zeros() {
+        let mut flags = WIRE;
+        flags[1] = 0xff;
+        let mut out = Vec::new();
+        ForwardTsn::decode(&raw(&flags)).unwrap().encode(&mut out);
+        assert_eq!(out, WIRE);
+    }
+
+    #[test]
+    fn a_stream_may_be_listed_more_than_once() {
+        let entries = [(StreamId(1), Ssn(5)), (StreamId(1), Ssn(4))];
+        let chunk = ForwardTsn {
+            new_cumulative_tsn: Tsn(u32::MAX),
+            skipped: SkippedStreams::new(&entries),
+        };
+        let mut wire = Vec::new();
+        chunk.encode(&mut wire);
+        let decoded = ForwardTsn::decode(&raw(&wire)).unwrap();
+        assert_eq!(decoded, chunk);
+        assert!(decoded.skipped.iter().eq(entries));
+    }
+
+    #[test]
     fn part_of_an_entry_is_an_error() {
         let mut wire = WIRE[..14].to_vec();
         wire[3] = 14;

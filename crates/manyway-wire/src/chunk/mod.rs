@@ -6,13 +6,19 @@
 mod abort;
 mod asconf;
 mod asconf_ack;
+mod asconf_list;
+mod auth;
 mod cookie;
 mod data;
 mod ecn;
 mod forward_tsn;
 mod heartbeat;
+mod i_data;
+mod i_forward_tsn;
 mod init;
+mod nr_sack;
 mod pad;
+mod reconfig;
 mod sack;
 mod shutdown;
 
@@ -22,13 +28,23 @@ pub use asconf_ack::{
     AsconfAck, AsconfOutcome, AsconfResponse, AsconfResponseIter, AsconfResponseList,
     AsconfResponses,
 };
+pub use asconf_list::AsconfRequestList;
+pub(crate) use auth::BlankAuth;
+pub use auth::{AUTH_HEADER_LEN, Auth};
 pub use cookie::{CookieAck, CookieEcho};
 pub use data::{DATA_HEADER_LEN, Data, DataFlags};
 pub use ecn::{Cwr, Ecne};
 pub use forward_tsn::{ForwardTsn, SkippedStreams};
 pub use heartbeat::{Heartbeat, HeartbeatAck};
+pub use i_data::{Fragment, I_DATA_HEADER_LEN, IData};
+pub use i_forward_tsn::{IForwardTsn, SkippedMessage, SkippedMessages};
 pub use init::{Init, InitAck};
+pub use nr_sack::NrSack;
 pub use pad::Pad;
+pub use reconfig::{
+    NextTsns, Reconfig, ReconfigParameter, ReconfigParameterIter, ReconfigParameterList,
+    ReconfigParameters, ReconfigResult, StreamIds,
+};
 pub use sack::{DuplicateTsns, GapBlock, GapBlocks, Sack};
 pub use shutdown::{Shutdown, ShutdownAck, ShutdownComplete};
 
@@ -103,12 +119,22 @@ pub enum Chunk<'a> {
     Cwr(Cwr),
     /// Completes the graceful end.
     ShutdownComplete(ShutdownComplete),
+    /// Authenticates the chunks behind it.
+    Auth(Auth<'a>),
+    /// Acknowledges DATA chunks, some for good.
+    NrSack(NrSack<'a>),
+    /// User data that interleaves with other messages.
+    IData(IData<'a>),
     /// Asks for changes of addresses.
     Asconf(Asconf<'a>),
     /// Answers an ASCONF.
     AsconfAck(AsconfAck<'a>),
+    /// Asks for changes of streams, or answers.
+    Reconfig(Reconfig<'a>),
     /// Gives up on DATA chunks.
     ForwardTsn(ForwardTsn<'a>),
+    /// Gives up on I-DATA chunks.
+    IForwardTsn(IForwardTsn<'a>),
     /// Padding; its content means nothing and is not kept.
     Pad,
     /// A chunk of a type that this crate does not decode.
@@ -137,9 +163,14 @@ impl<'a> Chunk<'a> {
             ChunkType::ECNE => Self::Ecne(Ecne::decode(raw)?),
             ChunkType::CWR => Self::Cwr(Cwr::decode(raw)?),
             ChunkType::SHUTDOWN_COMPLETE => Self::ShutdownComplete(ShutdownComplete::decode(raw)?),
+            ChunkType::AUTH => Self::Auth(Auth::decode(raw)?),
+            ChunkType::NR_SACK => Self::NrSack(NrSack::decode(raw)?),
+            ChunkType::I_DATA => Self::IData(IData::decode(raw)?),
             ChunkType::ASCONF => Self::Asconf(Asconf::decode(raw)?),
             ChunkType::ASCONF_ACK => Self::AsconfAck(AsconfAck::decode(raw)?),
+            ChunkType::RE_CONFIG => Self::Reconfig(Reconfig::decode(raw)?),
             ChunkType::FORWARD_TSN => Self::ForwardTsn(ForwardTsn::decode(raw)?),
+            ChunkType::I_FORWARD_TSN => Self::IForwardTsn(IForwardTsn::decode(raw)?),
             ChunkType::PAD => Self::Pad,
             _ => Self::Unknown(*raw),
         })
@@ -162,9 +193,14 @@ impl<'a> Chunk<'a> {
             Self::Ecne(chunk) => chunk,
             Self::Cwr(chunk) => chunk,
             Self::ShutdownComplete(chunk) => chunk,
+            Self::Auth(chunk) => chunk,
+            Self::NrSack(chunk) => chunk,
+            Self::IData(chunk) => chunk,
             Self::Asconf(chunk) => chunk,
             Self::AsconfAck(chunk) => chunk,
+            Self::Reconfig(chunk) => chunk,
             Self::ForwardTsn(chunk) => chunk,
+            Self::IForwardTsn(chunk) => chunk,
             Self::Pad => &Pad { len: 0 },
             Self::Unknown(chunk) => chunk,
         }

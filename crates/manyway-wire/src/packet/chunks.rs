@@ -89,6 +89,11 @@ impl<'a> ChunkIter<'a> {
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
+
+    /// What is still to be walked.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
 }
 
 impl<'a> Iterator for ChunkIter<'a> {

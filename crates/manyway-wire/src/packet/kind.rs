@@ -80,7 +80,7 @@ chunk_types! {
     CWR = 13, "CWR";
     /// Shutdown Complete (RFC 9260 section 3.3.13).
     SHUTDOWN_COMPLETE = 14, "SHUTDOWN COMPLETE";
-    /// Authentication (RFC 4895 section 4.1).
+    /// Authentication (RFC 4895 section 5.1).
     AUTH = 0x0f, "AUTH";
     /// Selective Acknowledgement with non-renegable blocks (draft-natarajan-tsvwg-sctp-nrsack).
     NR_SACK = 0x10, "NR-SACK";
@@ -105,6 +105,16 @@ impl ChunkType {
     #[must_use]
     pub const fn unrecognized_action(self) -> UnrecognizedAction {
         UnrecognizedAction::from_bits(self.0 >> 6)
+    }
+
+    /// Whether an endpoint may ask for chunks of this type to be authenticated. The types it may
+    /// not ask for are to be ignored in its list (RFC 4895 section 3.2).
+    #[must_use]
+    pub const fn can_require_authentication(self) -> bool {
+        !matches!(
+            self,
+            Self::INIT | Self::INIT_ACK | Self::SHUTDOWN_COMPLETE | Self::AUTH
+        )
     }
 }
 

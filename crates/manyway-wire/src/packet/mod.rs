@@ -1,9 +1,11 @@
 //! Packets: the common header, the walk over the chunks, and the writer (RFC 9260 section 3).
 
+mod auth;
 mod chunks;
 mod kind;
 mod writer;
 
+pub use auth::Authentication;
 pub use chunks::{ChunkIter, RawChunk};
 pub use kind::{ChunkType, UnrecognizedAction};
 pub use writer::PacketWriter;

@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 
 use crate::bytes::{pad, padded};
-use crate::chunk::EncodeChunk;
+use crate::chunk::{AUTH_HEADER_LEN, BlankAuth, EncodeChunk};
 use crate::crc32c::packet_crc32c;
 use crate::packet::{COMMON_HEADER_LEN, CommonHeader};
+use crate::serial::{HmacId, KeyId};
 
 /// Writes one packet at the end of a buffer, which may already hold earlier packets.
 ///
@@ -15,7 +16,23 @@ pub struct PacketWriter<'b> {
     buf: &'b mut Vec<u8>,
     start: usize,
     max_len: usize,
+    auth: AuthState,
     finished: bool,
+}
+
+/// How far the packet's AUTH chunk is.
+#[derive(Clone, Copy, Debug)]
+enum AuthState {
+    /// There is none.
+    None,
+    /// Its HMAC is still zeros; what follows it is covered.
+    Open {
+        /// Where it begins in the buffer.
+        start: usize,
+        hmac_len: usize,
+    },
+    /// Its HMAC is there, so that the packet must not change any more.
+    Filled,
 }
 
 impl<'b> PacketWriter<'b> {
@@ -33,14 +50,18 @@ impl<'b> PacketWriter<'b> {
             buf,
             start,
             max_len: max_len.min(usize::from(u16::MAX)),
+            auth: AuthState::None,
             finished: false,
         }
     }
 
     /// Bytes still free for one more chunk with its header. A chunk of this length fits with its
-    /// padding.
+    /// padding. Nothing is free once the HMAC is [filled in](Self::fill_hmac).
     #[must_use]
     pub fn remaining(&self) -> usize {
+        if matches!(self.auth, AuthState::Filled) {
+            return 0;
+        }
         // Every chunk ends on a word boundary, so a part of a word at the end is of no use.
         (self.max_len & !3).saturating_sub(self.len())
     }
@@ -76,6 +97,55 @@ impl<'b> PacketWriter<'b> {
         //# If the length of the chunk is not a multiple of 4 bytes, the sender MUST pad the chunk with all zero bytes, and this padding is not included in the Chunk Length field.
         pad(self.buf, before);
         true
+    }
+
+    /// Appends an AUTH chunk whose HMAC of `hmac_len` bytes is filled in later, to authenticate
+    /// the chunks pushed after it (RFC 4895 section 6.2); returns false, and writes nothing, if
+    /// it does not fit or the packet already has one from here.
+    #[must_use = "without the chunk nothing is authenticated"]
+    pub fn push_auth(&mut self, key_id: KeyId, hmac_id: HmacId, hmac_len: usize) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc4895#section-5.1
+        //# The control chunk AUTH MUST NOT appear more than once in an SCTP packet.
+        if !matches!(self.auth, AuthState::None) {
+            return false;
+        }
+        let start = self.buf.len();
+        let pushed = self.push(&BlankAuth {
+            key_id,
+            hmac_id,
+            hmac_len,
+        });
+        if pushed {
+            self.auth = AuthState::Open { start, hmac_len };
+        }
+        pushed
+    }
+
+    /// What the HMAC is to be computed of: everything since [`push_auth`](Self::push_auth), with
+    /// zeros in place of the HMAC. `None` without an AUTH chunk from there, and once its HMAC is
+    /// filled in.
+    #[must_use]
+    pub fn authenticated(&self) -> Option<&[u8]> {
+        match self.auth {
+            AuthState::Open { start, .. } => Some(&self.buf[start..]),
+            AuthState::None | AuthState::Filled => None,
+        }
+    }
+
+    /// Fills in the HMAC of what [`authenticated`](Self::authenticated) gives; no chunk fits
+    /// into the packet afterwards. Returns false, and changes nothing, if no HMAC is missing or
+    /// the missing one has another length.
+    #[must_use = "a packet without its HMAC is discarded by its receiver"]
+    pub fn fill_hmac(&mut self, hmac: &[u8]) -> bool {
+        match self.auth {
+            AuthState::Open { start, hmac_len } if hmac.len() == hmac_len => {
+                let at = start + AUTH_HEADER_LEN;
+                self.buf[at..at + hmac_len].copy_from_slice(hmac);
+                self.auth = AuthState::Filled;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Completes the packet with its CRC32c, or with zero when `checksum` is false; returns its

@@ -25,6 +25,18 @@ impl ParameterType {
     pub const HOST_NAME_ADDRESS: Self = Self(11);
     /// Supported Address Types (RFC 9260 section 3.3.2.1.5).
     pub const SUPPORTED_ADDRESS_TYPES: Self = Self(12);
+    /// Outgoing SSN Reset Request of a RE-CONFIG chunk (RFC 6525 section 4.1).
+    pub const OUTGOING_SSN_RESET_REQUEST: Self = Self(13);
+    /// Incoming SSN Reset Request of a RE-CONFIG chunk (RFC 6525 section 4.2).
+    pub const INCOMING_SSN_RESET_REQUEST: Self = Self(14);
+    /// SSN/TSN Reset Request of a RE-CONFIG chunk (RFC 6525 section 4.3).
+    pub const SSN_TSN_RESET_REQUEST: Self = Self(15);
+    /// Re-configuration Response of a RE-CONFIG chunk (RFC 6525 section 4.4).
+    pub const RECONFIG_RESPONSE: Self = Self(16);
+    /// Add Outgoing Streams Request of a RE-CONFIG chunk (RFC 6525 section 4.5).
+    pub const ADD_OUTGOING_STREAMS_REQUEST: Self = Self(17);
+    /// Add Incoming Streams Request of a RE-CONFIG chunk (RFC 6525 section 4.6).
+    pub const ADD_INCOMING_STREAMS_REQUEST: Self = Self(18);
     /// ECN Capable (RFC 4960 appendix A).
     pub const ECN_CAPABLE: Self = Self(0x8000);
     /// Zero Checksum Acceptable (RFC 9653 section 4).

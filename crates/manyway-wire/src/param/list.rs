@@ -82,6 +82,10 @@ impl ParameterList {
         parameter.encode_unpadded(&mut self.0);
     }
 
+    pub(super) fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+
     /// The parameters, to be put into a chunk.
     #[must_use]
     pub fn as_parameters(&self) -> Parameters<'_> {

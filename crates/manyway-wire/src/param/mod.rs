@@ -1,8 +1,10 @@
 //! Optional and variable-length parameters (RFC 9260 section 3.2.1).
 
+mod auth;
 mod kind;
 mod list;
 
+pub use auth::{AUTH_RANDOM_LEN, ChunkTypes, EDMID_SCTP_OVER_DTLS, HmacIds};
 pub use kind::ParameterType;
 pub use list::{ParameterIter, ParameterList, Parameters};
 
@@ -87,17 +89,21 @@ pub enum Parameter<'a> {
     /// The sender understands ECNE and CWR (RFC 4960 appendix A).
     EcnCapable,
     /// The sender accepts a zero checksum under this error detection method (RFC 9653
-    /// section 4).
+    /// section 4), such as [`EDMID_SCTP_OVER_DTLS`].
     ZeroChecksumAcceptable(u32),
-    /// The sender's random number for authentication (RFC 4895 section 3.1).
+    /// The sender's random number for authentication, of [`AUTH_RANDOM_LEN`] bytes (RFC 4895
+    /// section 3.1).
     Random(&'a [u8]),
-    /// Chunk types the sender wants authenticated (RFC 4895 section 3.2).
+    /// Chunk types the sender wants authenticated (RFC 4895 section 3.2); see
+    /// [`chunk_types`](Self::chunk_types).
     Chunks(&'a [u8]),
-    /// HMAC identifiers of two bytes each, the sender's favourite first (RFC 4895 section 3.3).
+    /// HMAC identifiers of two bytes each, the sender's favourite first (RFC 4895 section 3.3);
+    /// see [`hmac_ids`](Self::hmac_ids).
     HmacAlgo(&'a [u8]),
     /// Padding with this many bytes of value (RFC 4820 section 4).
     Padding(usize),
-    /// Chunk types of the extensions that the sender supports (RFC 5061 section 4.2.7).
+    /// Chunk types of the extensions that the sender supports (RFC 5061 section 4.2.7); see
+    /// [`chunk_types`](Self::chunk_types).
     SupportedExtensions(&'a [u8]),
     /// The sender supports FORWARD-TSN (RFC 3758 section 3.1).
     ForwardTsnSupported,
@@ -141,7 +147,9 @@ impl<'a> Parameter<'a> {
         pad(out, start);
     }
 
-    fn encode_unpadded(&self, out: &mut Vec<u8>) {
+    /// Appends the parameter without padding, as it goes into the key vectors of authentication
+    /// (RFC 4895 section 6.1). A value too long is cut as by [`encode`](Self::encode).
+    pub fn encode_unpadded(&self, out: &mut Vec<u8>) {
         match self {
             Self::Ipv4(address) => put_address(out, IpAddr::V4(*address)),
             Self::Ipv6(address) => put_address(out, IpAddr::V6(*address)),
