@@ -57,6 +57,9 @@ pub enum PathError {
     /// [`crate::TransportConfig::max_paths`] are in use.
     #[error("the association has as many paths as it may")]
     TooMany,
+    /// The path between these addresses is being removed.
+    #[error("the path between these addresses is being removed; add it again when it is gone")]
+    Removing,
     /// The association is not established.
     #[error("paths can be changed only while the association is established")]
     NotEstablished,

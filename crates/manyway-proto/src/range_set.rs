@@ -30,6 +30,12 @@ impl RangeSet {
         self.0.get(at).is_some_and(|r| r.contains(&value))
     }
 
+    /// Whether `value` would extend a range rather than begin one.
+    pub(crate) fn touches(&self, value: u64) -> bool {
+        let at = self.0.partition_point(|r| r.end < value);
+        self.0.get(at).is_some_and(|r| r.start <= value + 1)
+    }
+
     /// Adds one number; false if it was there.
     pub(crate) fn insert(&mut self, value: u64) -> bool {
         let mut new = false;

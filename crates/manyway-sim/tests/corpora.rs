@@ -3,16 +3,22 @@
 
 use std::path::Path;
 
-#[expect(unreachable_pub, reason = "public to the fuzz targets, which are another crate")]
+#[expect(
+    unreachable_pub,
+    reason = "public to the fuzz targets, which are another crate"
+)]
 #[path = "../../../fuzz/src/lib.rs"]
 mod fuzz;
 
 fn replay(target: &str, run: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fuzz/corpus")
+        .join(target);
     let entries = std::fs::read_dir(&folder).expect("each target has a corpus");
     let mut count = 0;
     for entry in entries {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        let bytes = std::fs::read(entry.expect("the folder can be read").path())
+            .expect("corpus files can be read");
         run(&bytes);
         count += 1;
     }

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
-use manyway_proto::{AssocId, Association, CloseReason, Event, Message, PathId, StreamId, Wish};
-use manyway_sim::Scene;
+use manyway_proto::{
+    AssocId, Association, CloseReason, EndpointConfig, Event, Message, PathId, StreamId, Wish,
+};
 use manyway_sim::network::{Action, Direction, HostId, Verdict};
+use manyway_sim::{LinkConfig, Rate, Scene, ScenePath};
 use proptest::prelude::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -27,22 +29,66 @@ enum Meddling {
 
 #[derive(Clone, Copy, Debug)]
 enum Op {
-    Send { side: usize, stream: u16, len: usize, unordered: bool },
-    Read { side: usize },
-    Advance { ms: u64 },
-    Cut { path: usize, direction: u8 },
-    Restore { path: usize },
-    Rebind { path: usize },
-    Renumber { path: usize, last: u8 },
-    SetAddress { path: usize, last: u8 },
-    SetUp { path: usize, up: bool },
-    Meddle { what: Meddling, nth: u64 },
-    SetPrimary { side: usize, path: u32 },
-    SetWish { side: usize, path: u32, backup: bool },
-    AddPath { path: usize },
-    RemovePath { side: usize, path: u32 },
-    Shutdown { side: usize },
-    Abort { side: usize },
+    Send {
+        side: usize,
+        stream: u16,
+        len: usize,
+        unordered: bool,
+    },
+    Read {
+        side: usize,
+    },
+    Advance {
+        ms: u64,
+    },
+    Cut {
+        path: usize,
+        direction: u8,
+    },
+    Restore {
+        path: usize,
+    },
+    Rebind {
+        path: usize,
+    },
+    Renumber {
+        path: usize,
+        last: u8,
+    },
+    SetAddress {
+        path: usize,
+        last: u8,
+    },
+    SetUp {
+        path: usize,
+        up: bool,
+    },
+    Meddle {
+        what: Meddling,
+        nth: u64,
+    },
+    SetPrimary {
+        side: usize,
+        path: u32,
+    },
+    SetWish {
+        side: usize,
+        path: u32,
+        backup: bool,
+    },
+    AddPath {
+        path: usize,
+    },
+    RemovePath {
+        side: usize,
+        path: u32,
+    },
+    Shutdown {
+        side: usize,
+    },
+    Abort {
+        side: usize,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -90,51 +136,96 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut scene = Scene::reference(seed);
+        // Every kind of buffer has its turn; the smallest is smaller than many a message.
+        let mut config = EndpointConfig::default();
+        config.transport.receive_buffer = [4 << 20, 32 << 10, 8 << 10][seed as usize % 3];
+        config.transport.send_buffer = [4 << 20, 64 << 10][seed as usize % 2];
+        let delay = Duration::from_millis(10);
+        let path = |mbit| ScenePath::behind_nat(LinkConfig::new(Rate::from_mbit(mbit), delay));
+        let paths = [50, 20].map(path);
+        let mut scene = Scene::with_engines(&paths, config.clone(), config, seed);
         let (client, server) = scene.establish(SECOND).expect("the handshake succeeds");
         let ends = [(scene.client, client), (scene.server, server)];
         for (host, _) in ends {
-            scene.network.with_node(host, |station| station.reading = false);
+            scene
+                .network
+                .with_node(host, |station| station.reading = false);
         }
-        Self { scene, ends, sent: [vec![], vec![]], received: [vec![], vec![]], next: 0, aborted: false }
+        Self {
+            scene,
+            ends,
+            sent: [vec![], vec![]],
+            received: [vec![], vec![]],
+            next: 0,
+            aborted: false,
+        }
     }
 
-    fn command<R>(&mut self, side: usize, f: impl FnOnce(manyway_sim::Instant, &mut Association) -> R) -> R {
+    fn command<R>(
+        &mut self,
+        side: usize,
+        f: impl FnOnce(manyway_sim::Instant, &mut Association) -> R,
+    ) -> R {
         let (host, id) = self.ends[side];
         let now = self.scene.network.now();
         self.scene.network.with_node(host, |station| {
-            f(now, station.endpoint.association_mut(now, id).expect("associations are kept"))
+            f(
+                now,
+                station
+                    .endpoint
+                    .association_mut(now, id)
+                    .expect("associations are kept"),
+            )
         })
     }
 
     fn assoc(&self, side: usize) -> &Association {
         let (host, id) = self.ends[side];
-        self.scene.network.node(host).endpoint.association(id).expect("associations are kept")
+        self.scene
+            .network
+            .node(host)
+            .endpoint
+            .association(id)
+            .expect("associations are kept")
     }
 
     fn send(&mut self, side: usize, stream: u16, len: usize, unordered: bool) {
         let mut payload = vec![stream as u8; len];
         payload[..4].copy_from_slice(&self.next.to_be_bytes());
         self.next += 1;
-        let message = Message { unordered, ..Message::new(stream, payload) };
-        if self.command(side, |_, assoc| assoc.send(message.clone())).is_ok() {
+        let message = Message {
+            unordered,
+            ..Message::new(stream, payload)
+        };
+        if self
+            .command(side, |_, assoc| assoc.send(message.clone()))
+            .is_ok()
+        {
             self.sent[side].push(message);
         }
     }
 
     fn read(&mut self, side: usize) {
-        let messages: Vec<_> = self.command(side, |_, assoc| std::iter::from_fn(|| assoc.recv()).collect());
+        let messages: Vec<_> = self.command(side, |_, assoc| {
+            std::iter::from_fn(|| assoc.recv()).collect()
+        });
         self.received[side].extend(messages);
     }
 
     fn apply(&mut self, op: Op) {
         let interface = |path: usize| self.scene.paths[path].client;
         match op {
-            Op::Send { side, stream, len, unordered } => self.send(side, stream, len, unordered),
+            Op::Send {
+                side,
+                stream,
+                len,
+                unordered,
+            } => self.send(side, stream, len, unordered),
             Op::Read { side } => self.read(side),
             Op::Advance { ms } => self.scene.network.run_for(Duration::from_millis(ms)),
             Op::Cut { path, direction } => {
-                let direction = [Direction::Up, Direction::Down, Direction::Both][usize::from(direction)];
+                let direction =
+                    [Direction::Up, Direction::Down, Direction::Both][usize::from(direction)];
                 let interface = interface(path);
                 self.scene.network.apply(Action::Cut(interface, direction));
             }
@@ -147,7 +238,9 @@ impl World {
             Op::SetAddress { path, last } => {
                 let address = [10, path as u8 + 1, 0, last].into();
                 let interface = interface(path);
-                self.scene.network.apply(Action::SetAddress(interface, address));
+                self.scene
+                    .network
+                    .apply(Action::SetAddress(interface, address));
             }
             Op::SetUp { path, up } => {
                 let interface = interface(path);
@@ -188,7 +281,10 @@ impl World {
                 _ if !chosen => Verdict::Pass,
                 Meddling::Drop => Verdict::Drop,
                 Meddling::Duplicate => Verdict::Duplicate,
-                Meddling::Corrupt => Verdict::Corrupt { offset: 13 + nth as usize * 7, mask: 0x10 },
+                Meddling::Corrupt => Verdict::Corrupt {
+                    offset: 13 + nth as usize * 7,
+                    mask: 0x10,
+                },
                 Meddling::Delay => Verdict::Delay(Duration::from_millis(30 + nth * 20)),
             }
         });
@@ -207,28 +303,40 @@ impl World {
     /// What `side` received is a part of what the other sent: once, whole, in order per stream.
     fn check_delivery(&self, side: usize) {
         let (sent, received) = (&self.sent[1 - side], &self.received[side]);
-        let by_number: BTreeMap<&[u8], &Message> = sent.iter().map(|m| (&m.payload[..4], m)).collect();
+        let by_number: BTreeMap<&[u8], &Message> =
+            sent.iter().map(|m| (&m.payload[..4], m)).collect();
         let mut seen = BTreeSet::new();
         for message in received {
-            assert_eq!(by_number.get(&message.payload[..4]), Some(&message), "not what was sent");
+            assert_eq!(
+                by_number.get(&message.payload[..4]),
+                Some(&message),
+                "not what was sent"
+            );
             assert!(seen.insert(&message.payload[..4]), "delivered twice");
         }
         for stream in 0..STREAMS {
             let ordered = |all: &[Message]| -> Vec<Bytes> {
-                let of = all.iter().filter(|m| m.stream == StreamId(stream) && !m.unordered);
+                let of = all
+                    .iter()
+                    .filter(|m| m.stream == StreamId(stream) && !m.unordered);
                 of.map(|m| m.payload.slice(..4)).collect()
             };
-            assert!(ordered(sent).starts_with(&ordered(received)), "stream {stream} out of order");
+            assert!(
+                ordered(sent).starts_with(&ordered(received)),
+                "stream {stream} out of order"
+            );
         }
     }
 
     fn end_of(&self, side: usize) -> Option<&CloseReason> {
         let (host, id) = self.ends[side];
         let events = self.scene.network.node(host).events.iter();
-        events.filter(|(_, of, _)| *of == id).find_map(|(_, _, event)| match event {
-            Event::Closed { reason } => Some(reason),
-            _ => None,
-        })
+        events
+            .filter(|(_, of, _)| *of == id)
+            .find_map(|(_, _, event)| match event {
+                Event::Closed { reason } => Some(reason),
+                _ => None,
+            })
     }
 
     fn heal(&mut self) {
@@ -243,7 +351,9 @@ impl World {
     /// After everything was healed: all is delivered, nothing goes on, and the end is graceful.
     fn finish(mut self) {
         self.heal();
-        let all = |world: &Self| (0..2).all(|side| world.received[side].len() == world.sent[1 - side].len());
+        let all = |world: &Self| {
+            (0..2).all(|side| world.received[side].len() == world.sent[1 - side].len())
+        };
         for _ in 0..600 {
             if self.aborted || all(&self) {
                 break;
@@ -256,8 +366,14 @@ impl World {
             return;
         }
         let counts = [0, 1].map(|side| (self.sent[side].len(), self.received[1 - side].len()));
-        assert!(all(&self), "sent and received: {counts:?}; ends: {:?} {:?}", self.end_of(0), self.end_of(1));
-        self.scene.network.run_for(10 * SECOND);
+        assert!(
+            all(&self),
+            "sent and received: {counts:?}; ends: {:?} {:?}",
+            self.end_of(0),
+            self.end_of(1)
+        );
+        // A path to an address that is gone is probed quickly for a minute.
+        self.scene.network.run_for(100 * SECOND);
         let before = self.scene.network.counters().sent;
         self.scene.network.run_for(30 * SECOND);
         let sent = self.scene.network.counters().sent - before;
@@ -265,7 +381,11 @@ impl World {
         self.command(0, |now, assoc| assoc.shutdown(now));
         self.scene.network.run_for(30 * SECOND);
         for side in 0..2 {
-            assert_eq!(self.end_of(side), Some(&CloseReason::Graceful), "side {side}");
+            assert_eq!(
+                self.end_of(side),
+                Some(&CloseReason::Graceful),
+                "side {side}"
+            );
         }
     }
 }
@@ -278,8 +398,18 @@ fn run(seed: u64, ops: &[Op]) {
     world.finish();
 }
 
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let chosen = std::env::var_os("PROPTEST_CASES").is_some();
+    ProptestConfig {
+        cases: if chosen { default.cases } else { 2000 },
+        failure_persistence: None,
+        ..default
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn whatever_happens_everything_arrives_once_and_in_order(
@@ -288,4 +418,118 @@ proptest! {
     ) {
         run(seed, &ops);
     }
+}
+
+// Found by the test above.
+
+#[test]
+fn a_lost_end_of_shutdown_is_answered_also_after_a_move() {
+    run(
+        0,
+        &[
+            Op::Send {
+                side: 0,
+                stream: 0,
+                len: 8,
+                unordered: false,
+            },
+            Op::SetAddress { path: 0, last: 20 },
+            Op::Advance { ms: 61 },
+            Op::Shutdown { side: 0 },
+            Op::Meddle {
+                what: Meddling::Corrupt,
+                nth: 1,
+            },
+            Op::Advance { ms: 21 },
+        ],
+    );
+}
+
+#[test]
+fn a_peer_that_has_finished_and_forgotten_is_no_failure() {
+    run(
+        0,
+        &[
+            Op::Send {
+                side: 0,
+                stream: 0,
+                len: 19265,
+                unordered: false,
+            },
+            Op::Advance { ms: 194 },
+            Op::Cut {
+                path: 1,
+                direction: 0,
+            },
+            Op::Meddle {
+                what: Meddling::Corrupt,
+                nth: 11,
+            },
+            Op::Send {
+                side: 0,
+                stream: 0,
+                len: 8,
+                unordered: false,
+            },
+            Op::Advance { ms: 300 },
+            Op::Shutdown { side: 0 },
+            Op::SetAddress { path: 1, last: 20 },
+            Op::Advance { ms: 21 },
+        ],
+    );
+}
+
+#[test]
+fn a_shutdown_goes_on_when_both_paths_have_moved() {
+    run(
+        0,
+        &[
+            Op::Advance { ms: 51 },
+            Op::Rebind { path: 0 },
+            Op::Renumber { path: 1, last: 20 },
+            Op::Shutdown { side: 1 },
+        ],
+    );
+}
+
+#[test]
+fn paths_added_twice_and_removed_leave_one_that_works() {
+    run(
+        0,
+        &[
+            Op::SetAddress { path: 1, last: 20 },
+            Op::AddPath { path: 0 },
+            Op::RemovePath { side: 0, path: 1 },
+            Op::AddPath { path: 1 },
+            Op::RemovePath { side: 0, path: 3 },
+            Op::Send {
+                side: 0,
+                stream: 0,
+                len: 8,
+                unordered: false,
+            },
+        ],
+    );
+}
+
+#[test]
+fn a_peer_that_finished_and_cannot_be_reached_any_more_is_no_failure() {
+    run(
+        0,
+        &[
+            Op::Advance { ms: 31 },
+            Op::Cut {
+                path: 0,
+                direction: 1,
+            },
+            Op::Shutdown { side: 0 },
+            Op::Cut {
+                path: 1,
+                direction: 0,
+            },
+            Op::Advance { ms: 121 },
+            Op::Renumber { path: 1, last: 20 },
+            Op::Rebind { path: 0 },
+        ],
+    );
 }

@@ -167,6 +167,20 @@ impl UdpSocket {
             .send(socket, datagrams, &|| self.icmp().fill(socket))
     }
 
+    /// As [`try_send`](Self::try_send), but lets IP fragment what is larger than the path carries.
+    /// Costs two more system calls; for packets that cannot be cut anew.
+    ///
+    /// # Errors
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_fragmented(&self, datagrams: &Datagrams<'_>) -> io::Result<()> {
+        let socket = self.readiness.socket();
+        let ipv6 = self.local.is_ipv6();
+        sockopt::set_fragmentation(socket, ipv6, true)?;
+        let sent = self.try_send(datagrams);
+        sockopt::set_fragmentation(socket, ipv6, false)?;
+        sent
+    }
+
     /// Waits until the send buffer has room. Cancel safe.
     ///
     /// # Errors

@@ -20,6 +20,35 @@ pub(super) fn disable_timestamps(socket: &Socket) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &off)
 }
 
+/// Whether IP may fragment what the socket sends, here and on the way. Otherwise "don't fragment"
+/// is set, and the kernel's idea of the path MTU is ignored.
+pub(super) fn set_fragmentation(socket: &Socket, ipv6: bool, allowed: bool) -> io::Result<()> {
+    let (level, option, mode) = match (ipv6, allowed) {
+        (false, true) => (
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            libc::IP_PMTUDISC_DONT,
+        ),
+        (false, false) => (
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            libc::IP_PMTUDISC_PROBE,
+        ),
+        (true, true) => (
+            libc::IPPROTO_IPV6,
+            libc::IPV6_MTU_DISCOVER,
+            libc::IPV6_PMTUDISC_DONT,
+        ),
+        (true, false) => (
+            libc::IPPROTO_IPV6,
+            libc::IPV6_MTU_DISCOVER,
+            libc::IPV6_PMTUDISC_PROBE,
+        ),
+    };
+    let mode: c_int = mode;
+    set(socket, level, option, &mode)
+}
+
 /// Lets each datagram of the socket's `SO_REUSEPORT` group go to the socket whose place in the
 /// order of binding is the SCTP verification tag modulo `sockets`; INITs, whose tag is zero, go
 /// anywhere (RFC 9260, section 3.1).

@@ -1,5 +1,6 @@
 //! Dynamic addresses (RFC 5061), in the form that passes NATs: the wildcard address, sent from
-//! the address that is meant. The receiver takes address and UDP port of that very packet.
+//! the address that is meant. The receiver takes address and UDP port of that very packet. This is
+//! the side that asks.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,15 +8,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use bytes::Bytes;
 use manyway_wire::{
     Asconf as AsconfChunk, AsconfAck, AsconfAction, AsconfOutcome, AsconfRequest, AsconfRequests,
-    AsconfResponseList, AsconfSerial, Cause, EncodeChunk, Tsn,
+    AsconfSerial, EncodeChunk, Tsn,
 };
 
 use super::Association;
-use super::input::PacketContext;
 use super::outbox::Control;
 use crate::error::PathError;
-use crate::event::Event;
-use crate::path::{FourTuple, Path, PathId, PathState, Wish};
+use crate::path::{FourTuple, PathId, PathState, Wish};
 use crate::time::Instant;
 
 /// Requests that wait; more are refused.
@@ -27,9 +26,9 @@ const MAX_LEFT: usize = 8;
 
 /// Parameter types of Manyway's own, skipped and reported by those who do not know them: the
 /// sender wants the path that the packet came on to be active, to be backup, or to end.
-const PATH_WISH_ACTIVE: u16 = 0xc0f1;
-const PATH_WISH_BACKUP: u16 = 0xc0f2;
-const PATH_REMOVE: u16 = 0xc0f3;
+pub(super) const PATH_WISH_ACTIVE: u16 = 0xc0f1;
+pub(super) const PATH_WISH_BACKUP: u16 = 0xc0f2;
+pub(super) const PATH_REMOVE: u16 = 0xc0f3;
 
 /// What to tell the peer about a path, by a packet on that path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +71,9 @@ pub(super) struct Asconf {
     /// T4-rto.
     pub(super) deadline: Option<Instant>,
     /// The peer's last serial.
-    peer_serial: AsconfSerial,
+    pub(super) peer_serial: AsconfSerial,
     /// Our answer to it.
-    answer: Option<Bytes>,
+    pub(super) answer: Option<Bytes>,
     /// Pairs whose path was removed on purpose: late packets from there revive nothing.
     left: VecDeque<FourTuple>,
     /// Pairs that did not answer since the local addresses last changed.
@@ -103,8 +102,13 @@ impl Asconf {
         self.peer_serial = AsconfSerial(initial.0).sub(1);
     }
 
-    pub(super) fn forget_path(&mut self, id: PathId) {
+    /// Requests about the path that were not sent are pointless.
+    pub(super) fn drop_waiting(&mut self, id: PathId) {
         self.queue.retain(|waiting| waiting.path != id);
+    }
+
+    pub(super) fn forget_path(&mut self, id: PathId) {
+        self.drop_waiting(id);
         if self.in_flight.as_ref().is_some_and(|f| f.what.path == id) {
             self.in_flight = None;
             self.deadline = None;
@@ -120,7 +124,8 @@ impl Asconf {
             .any(|what| what.path == id && what.request == Request::Remove)
     }
 
-    fn leave(&mut self, pair: FourTuple) {
+    /// A path over this pair was removed on purpose.
+    pub(super) fn leave(&mut self, pair: FourTuple) {
         if self.left.len() == MAX_LEFT {
             self.left.pop_front();
         }
@@ -141,6 +146,12 @@ impl Asconf {
 impl Association {
     /// Opens a path and tells the peer, from the new address itself.
     pub(super) fn open_path(&mut self, now: Instant, pair: FourTuple) -> Result<PathId, PathError> {
+        if let Some(id) = self.paths.by_tuple(&pair) {
+            return match self.asconf.is_leaving(id) {
+                false => Ok(id),
+                true => Err(PathError::Removing),
+            };
+        }
         if self.paths.len() >= self.config.max_paths {
             return Err(PathError::TooMany);
         }
@@ -169,7 +180,7 @@ impl Association {
 
     /// Whether a packet on the path may get through: if not, requests about it wait, so that they
     /// do not hold up those about other paths.
-    fn may_ask_on(&self, path: PathId) -> bool {
+    pub(super) fn may_ask_on(&self, path: PathId) -> bool {
         let state = self.paths.get(path).map(|p| p.state);
         matches!(state, Some(PathState::Active | PathState::Unconfirmed))
     }
@@ -288,32 +299,6 @@ impl Association {
         later.any(|w| what.is_replaced_by(w.request, w.path))
     }
 
-    /// Tells the peer that the path ends and takes it out when the peer has agreed. Until then it
-    /// is used only if nothing else works.
-    pub(super) fn leave_path(&mut self, now: Instant, id: PathId) {
-        let stays = |p: &Path| p.id != id && !p.candidate && !self.asconf.is_leaving(p.id);
-        if self.asconf.is_leaving(id) || !self.paths.iter().any(stays) {
-            return;
-        }
-        if !self.peer.asconf || !self.may_ask_on(id) {
-            return self.finish_removal(id);
-        }
-        if let Some(path) = self.paths.get_mut(id) {
-            path.wish = Wish::Backup;
-        }
-        self.asconf.queue.retain(|waiting| waiting.path != id);
-        self.request(now, Request::Remove, id);
-    }
-
-    /// Takes the path out, and keeps it out though packets may still come from there.
-    fn finish_removal(&mut self, id: PathId) {
-        if let Some(pair) = self.paths.get(id).map(|p| p.tuple)
-            && self.remove_path_now(id)
-        {
-            self.asconf.leave(pair);
-        }
-    }
-
     pub(super) fn handle_asconf_ack(&mut self, now: Instant, ack: &AsconfAck<'_>) {
         let current = self
             .asconf
@@ -339,134 +324,5 @@ impl Association {
             _ => {}
         }
         self.send_next_asconf(now);
-    }
-
-    pub(super) fn handle_asconf(
-        &mut self,
-        now: Instant,
-        ctx: &mut PacketContext<'_>,
-        asconf: &AsconfChunk<'_>,
-    ) {
-        if !self.state.is_open() {
-            return;
-        }
-        //= https://www.rfc-editor.org/rfc/rfc5061#section-5.2
-        //# include in the outbound response packet any previously cached ASCONF-ACK response that was sent and saved that matches the Sequence Number of the ASCONF
-        if asconf.serial == self.asconf.peer_serial {
-            if let Some(answer) = self.asconf.answer.clone() {
-                self.outbox.push(ctx.path, Control::AsconfAck(answer));
-            }
-            return;
-        }
-        // Serials may be skipped: a peer gives up a request whose path died. Older ones are stale.
-        if !asconf.serial.is_after(self.asconf.peer_serial) || self.must_wait(ctx.path, asconf) {
-            return;
-        }
-        let mut responses = AsconfResponseList::new();
-        for request in asconf.requests.iter() {
-            let Ok(request) = request else {
-                return self.violate(now, "malformed ASCONF");
-            };
-            match self.apply(now, ctx, request.action) {
-                Ok(()) => responses.push_success(request.correlation_id),
-                Err(cause) => responses.push_error(request.correlation_id, &cause),
-            }
-        }
-        let mut chunk = Vec::new();
-        let ack = AsconfAck {
-            serial: asconf.serial,
-            responses: responses.as_responses(),
-        };
-        ack.encode(&mut chunk);
-        let chunk = Bytes::from(chunk);
-        self.asconf.peer_serial = asconf.serial;
-        self.asconf.answer = Some(chunk.clone());
-        // The answer goes back the way the question came.
-        self.outbox.push(ctx.path, Control::AsconfAck(chunk));
-    }
-
-    /// Requests from an address that is not verified yet wait until it is: the peer repeats them.
-    /// Only a new path may come from a new address.
-    fn must_wait(&self, arrived_on: PathId, asconf: &AsconfChunk<'_>) -> bool {
-        let unverified = self.paths.get(arrived_on).is_some_and(|p| p.candidate);
-        let adds = |request: AsconfRequest| matches!(request.action, AsconfAction::Add(_));
-        unverified && !asconf.requests.iter().flatten().all(adds)
-    }
-
-    fn apply(
-        &mut self,
-        now: Instant,
-        ctx: &mut PacketContext<'_>,
-        action: AsconfAction,
-    ) -> Result<(), Cause<'static>> {
-        let arrived_on = ctx.path;
-        match action {
-            AsconfAction::Add(ip) if ip.is_unspecified() => {
-                if self.asconf.has_left(&ctx.tuple) {
-                    self.asconf.welcome(&ctx.tuple);
-                    let known = self.on_unknown_source(now, ctx.tuple);
-                    ctx.path = known.ok_or(Cause::RequestRefused(&[]))?;
-                }
-                if let Some(path) = self.paths.get_mut(ctx.path)
-                    && path.candidate
-                {
-                    path.candidate = false;
-                    path.heartbeats.due = true;
-                }
-                Ok(())
-            }
-            AsconfAction::Delete(ip) if !ip.is_unspecified() => self.delete_remote(ip),
-            AsconfAction::SetPrimary(ip) => {
-                let path = match ip.is_unspecified() {
-                    true => Some(arrived_on),
-                    false => self
-                        .paths
-                        .iter()
-                        .find(|p| p.tuple.remote.ip() == ip)
-                        .map(|p| p.id),
-                };
-                let path = path.ok_or(Cause::RequestRefused(&[]))?;
-                self.paths.choose_primary(now, path);
-                self.events.push_back(Event::PrimaryChanged { path });
-                Ok(())
-            }
-            AsconfAction::Unknown {
-                kind: PATH_WISH_ACTIVE,
-            } => self.wish(arrived_on, Wish::Active),
-            AsconfAction::Unknown {
-                kind: PATH_WISH_BACKUP,
-            } => self.wish(arrived_on, Wish::Backup),
-            AsconfAction::Unknown { kind: PATH_REMOVE } if !self.asconf.has_left(&ctx.tuple) => {
-                self.finish_removal(arrived_on);
-                Ok(())
-            }
-            // An address that the packet does not come from cannot be verified to be the peer's.
-            _ => Err(Cause::RequestRefused(&[])),
-        }
-    }
-
-    fn wish(&mut self, path: PathId, wish: Wish) -> Result<(), Cause<'static>> {
-        let path = self.paths.get_mut(path).ok_or(Cause::RequestRefused(&[]))?;
-        path.peer_wish = wish;
-        Ok(())
-    }
-
-    //= https://www.rfc-editor.org/rfc/rfc5061#section-5.3
-    //# If a request is received to delete the last remaining IP address
-    fn delete_remote(&mut self, ip: IpAddr) -> Result<(), Cause<'static>> {
-        let doomed: Vec<PathId> = self
-            .paths
-            .iter()
-            .filter(|p| p.tuple.remote.ip() == ip)
-            .map(|p| p.id)
-            .collect();
-        let stays = |p: &Path| !p.candidate && !doomed.contains(&p.id);
-        if !self.paths.iter().any(stays) {
-            return Err(Cause::DeleteLastAddress(&[]));
-        }
-        for id in doomed {
-            self.remove_path_now(id);
-        }
-        Ok(())
     }
 }

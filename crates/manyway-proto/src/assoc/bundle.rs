@@ -1,14 +1,15 @@
 //! What goes into a packet, in the order of RFC 9260, section 6.10: control chunks, SACK, DATA.
 
 use manyway_wire::{
-    Abort, CookieAck, DuplicateTsns, EncodeChunk, ErrorChunk, GapBlock, GapBlocks, Heartbeat,
-    HeartbeatAck, PacketWriter, Pad, Sack, Shutdown, ShutdownAck, ShutdownComplete,
+    Abort, COMMON_HEADER_LEN, CookieAck, DuplicateTsns, EncodeChunk, ErrorChunk, GapBlock,
+    GapBlocks, Heartbeat, HeartbeatAck, PacketWriter, Pad, Sack, Shutdown, ShutdownAck,
+    ShutdownComplete,
 };
 
 use super::Association;
 use super::outbox::Control;
 use crate::cmt::{buffers, buffers::Buffers, dac};
-use crate::path::PathId;
+use crate::path::{HEARTBEAT_INFO_LEN, PathId};
 use crate::send::{Fate, SentChunk, Shot};
 use crate::time::Instant;
 
@@ -66,7 +67,8 @@ impl Association {
         id: PathId,
         writer: &mut PacketWriter<'_>,
     ) {
-        let due = self.paths.get(id).is_some_and(|p| p.heartbeats.due);
+        let room = writer.remaining() >= HEARTBEAT_INFO_LEN + 8;
+        let due = room && self.paths.get(id).is_some_and(|p| p.heartbeats.due);
         if due && let Some(info) = self.new_heartbeat(now, id, None) {
             let fitted = writer.push(&Heartbeat { info: &info });
             debug_assert!(
@@ -162,7 +164,6 @@ impl Association {
         let Some(chunk) = self.sender.outstanding.get(index) else {
             return false;
         };
-        // Urgent news of a hole are worth an immediate answer.
         if !writer.push(&chunk.as_data(tsn, false)) {
             return false;
         }
@@ -184,6 +185,11 @@ impl Association {
             return false;
         };
         let buffers = self.buffers();
+        // A chunk may have to be sent again on any other path.
+        let chunk_limit = self
+            .paths
+            .smallest_packet()
+            .map_or(usize::MAX, |s| s - COMMON_HEADER_LEN);
         let Some(path) = self.paths.get_mut(id) else {
             return false;
         };
@@ -200,7 +206,7 @@ impl Association {
         let Some(piece) = self
             .sender
             .queue
-            .next_piece(writer.remaining(), only_headers)
+            .next_piece(writer.remaining().min(chunk_limit), only_headers)
         else {
             return false;
         };

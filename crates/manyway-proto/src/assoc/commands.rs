@@ -91,7 +91,7 @@ impl Association {
     }
 
     /// Opens a path from `local` to `remote`, or to the peer's least used address. It carries data
-    /// one round trip later.
+    /// one round trip later. If there is such a path already, it is that one.
     ///
     /// # Errors
     ///
@@ -108,9 +108,11 @@ impl Association {
         if !self.peer.asconf {
             return Err(PathError::NotSupported);
         }
+        let elsewhere = self.paths.iter().filter(|p| p.tuple.local != local);
+        let in_use: Vec<FourTuple> = elsewhere.map(|p| p.tuple).collect();
         let pair = match remote {
             Some(remote) => FourTuple { local, remote },
-            None => choose_pairs(&[local], &self.peer.addresses, &[], &self.asconf.tried)
+            None => choose_pairs(&[local], &self.peer.addresses, &in_use, &self.asconf.tried)
                 .pop()
                 .ok_or(PathError::NoRemote)?,
         };
@@ -136,6 +138,11 @@ impl Association {
 
     /// The next event, if any.
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if matches!(event, Some(Event::Closed { .. })) {
+            // What the last input brought besides the end is no news any more.
+            self.events.clear();
+        }
+        event
     }
 }

@@ -1,5 +1,6 @@
 //! DATA chunks in.
 
+use bytes::Bytes;
 use manyway_wire::{Cause, CauseList, Data};
 
 use super::Association;
@@ -10,6 +11,11 @@ use crate::path::PathId;
 use crate::recv::{Arrival, SackPolicy, Urgency};
 use crate::stream::Fragment;
 use crate::time::Instant;
+
+/// Payloads below this size are copied.
+const SMALL_PAYLOAD: usize = 512;
+/// Messages beyond this backlog, in bytes, are copied: the application does not keep up.
+const SHARED_BACKLOG: usize = 1 << 20;
 
 impl Association {
     pub(super) fn handle_data(
@@ -67,7 +73,7 @@ impl Association {
         self.stats.bytes_received += data.payload.len() as u64;
         if data.stream.0 >= self.peer.outbound_streams {
             //= https://www.rfc-editor.org/rfc/rfc9260#section-6.5
-            //# When an endpoint receives a DATA chunk with an invalid stream identifier, it SHOULD acknowledge the reception of the DATA chunk following the normal procedure, immediately send an ERROR chunk with cause set to "Invalid Stream Identifier"
+            //# If an endpoint receives a DATA chunk with an invalid stream identifier, it SHOULD acknowledge the reception of the DATA chunk following the normal procedure, immediately send an ERROR chunk with cause set to "Invalid Stream Identifier"
             let mut causes = CauseList::new();
             causes.push(&Cause::InvalidStreamId(data.stream));
             self.outbox.push(ctx.path, Control::Error(causes));
@@ -78,7 +84,7 @@ impl Association {
             ssn: data.ssn,
             ppid: data.ppid,
             flags: data.flags,
-            payload: ctx.datagram.slice_ref(data.payload),
+            payload: self.keep_payload(ctx, data, is_next),
         };
         let had_ready = self.receiver.inbound.has_ready();
         let span = self.receiver.tsns.span();
@@ -90,6 +96,20 @@ impl Association {
             self.events.push_back(Event::Readable);
         }
         true
+    }
+
+    /// The payload without copying if it goes to the application at once. What is held may be
+    /// held long, and must not pin a receive buffer that is much larger.
+    fn keep_payload(&self, ctx: &PacketContext<'_>, data: &Data<'_>, is_next: bool) -> Bytes {
+        let inbound = &self.receiver.inbound;
+        let whole = data.flags.begin && data.flags.end;
+        let at_once = data.flags.unordered || inbound.is_next(data.stream, data.ssn);
+        let read_soon = inbound.buffered() <= SHARED_BACKLOG;
+        if is_next && whole && at_once && read_soon && data.payload.len() >= SMALL_PAYLOAD {
+            ctx.datagram.slice_ref(data.payload)
+        } else {
+            Bytes::copy_from_slice(data.payload)
+        }
     }
 
     /// The packet at hand carried DATA on `path`.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use manyway_wire::{COMMON_HEADER_LEN, DATA_HEADER_LEN, Port};
 
 use super::{AssocId, AssocState, Association, Identity};
-use crate::path::{PathInfo, PathState};
+use crate::path::PathInfo;
 use crate::recv::Receiver;
 use crate::stats::AssocStats;
 
@@ -54,6 +54,11 @@ impl Association {
         &self.peer.addresses
     }
 
+    /// Whether packets go to this address of the peer.
+    pub(crate) fn sends_to(&self, remote: SocketAddr) -> bool {
+        self.paths.iter().any(|p| p.tuple.remote == remote)
+    }
+
     /// Its counters.
     pub fn stats(&self) -> AssocStats {
         self.stats
@@ -66,10 +71,9 @@ impl Association {
 
     /// Bytes that a message may have to fit one packet on every path that works.
     pub fn max_message_payload(&self) -> usize {
-        let working = self.paths.iter().filter(|p| p.state == PathState::Active);
-        let size = working
-            .map(|p| p.size.current())
-            .min()
+        let size = self
+            .paths
+            .smallest_packet()
             .unwrap_or(self.config.base_packet_size);
         (size - COMMON_HEADER_LEN - DATA_HEADER_LEN) & !3
     }
@@ -111,6 +115,14 @@ impl Association {
             ));
         }
         Ok(())
+    }
+
+    /// Whether the handshake is under way.
+    pub(crate) fn is_setting_up(&self) -> bool {
+        matches!(
+            self.state,
+            AssocState::CookieWait | AssocState::CookieEchoed
+        )
     }
 
     /// Whether it is ending, by this side's or the peer's wish.

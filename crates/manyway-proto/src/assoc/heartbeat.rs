@@ -79,7 +79,9 @@ impl Association {
         }
         if self.paths.get(id).is_some_and(|p| p.candidate) {
             self.adopt_candidate(now, id);
+            self.resume_teardown(now);
         } else if up {
+            self.resume_teardown(now);
             self.events.push_back(Event::PathUp { path: id });
             if self.paths.get(id).is_some_and(|p| p.wish == Wish::Backup) {
                 // The peer may have forgotten the path, and the wish with it.

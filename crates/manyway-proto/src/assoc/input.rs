@@ -9,6 +9,9 @@ use crate::path::{FourTuple, PathId};
 use crate::recv::Urgency;
 use crate::time::Instant;
 
+/// Bytes of an unknown chunk that are returned to its sender.
+const MAX_REPORT: usize = 512;
+
 /// What the chunks of one packet amount to.
 #[derive(Debug)]
 pub(super) struct PacketContext<'a> {
@@ -94,13 +97,23 @@ impl Association {
             Chunk::AsconfAck(ack) => self.handle_asconf_ack(now, &ack),
             Chunk::Shutdown(shutdown) => self.handle_shutdown(now, ctx.path, shutdown),
             Chunk::ShutdownAck(_) => self.handle_shutdown_ack(ctx.path),
-            Chunk::ShutdownComplete(_) => self.handle_shutdown_complete(),
-            Chunk::Abort(abort) => self.handle_abort(&abort),
+            //= https://www.rfc-editor.org/rfc/rfc9260#section-8.5.1
+            //# The receiver of an ABORT chunk MUST accept the packet if the Verification Tag field of the packet matches its own tag and the T bit is not set
+            Chunk::ShutdownComplete(c) if !c.reflected_tag => self.handle_shutdown_complete(),
+            Chunk::Abort(abort) if !abort.reflected_tag => self.handle_abort(&abort),
+            Chunk::ShutdownComplete(_) | Chunk::Abort(_) => self.stats.dropped_packets += 1,
             Chunk::Error(error) => self.handle_error(&error),
-            Chunk::Pad | Chunk::Ecne(_) | Chunk::Cwr(_) | Chunk::ForwardTsn(_) => {}
+            Chunk::Pad | Chunk::Ecne(_) | Chunk::Cwr(_) => {}
             // Decided by the endpoint before the association sees them.
             Chunk::Init(_) | Chunk::CookieEcho(_) => {}
-            Chunk::Unknown(raw) => return self.on_unknown_chunk(ctx.path, &raw),
+            // Readable, but of extensions that were not negotiated.
+            Chunk::Auth(_)
+            | Chunk::NrSack(_)
+            | Chunk::IData(_)
+            | Chunk::ForwardTsn(_)
+            | Chunk::IForwardTsn(_)
+            | Chunk::Reconfig(_)
+            | Chunk::Unknown(_) => return self.on_unknown_chunk(ctx.path, raw),
         }
         Next::Continue
     }
@@ -115,7 +128,9 @@ impl Association {
         );
         if report {
             let mut causes = CauseList::new();
-            causes.push(&Cause::UnrecognizedChunk(raw.wire_bytes()));
+            let bytes = raw.wire_bytes();
+            let head = &bytes[..bytes.len().min(MAX_REPORT)];
+            causes.push(&Cause::UnrecognizedChunk(head));
             self.outbox.push(path, Control::Error(causes));
         }
         match action {

@@ -93,8 +93,8 @@ impl Association {
         path.recovery_start = Some(now);
         path.rtt.back_off();
         tracing::debug!(path = %id, rto = ?path.rtt.rto(), in_flight = path.in_flight, "T3-rtx expired");
-        let consecutive = path.error_count + 1;
-        if path.size.on_timeout(consecutive) {
+        path.data_timeouts += 1;
+        if path.size.on_timeout(path.data_timeouts) {
             let size = path.size.current() as u64;
             path.controller.set_packet_size(size);
         }
@@ -133,15 +133,16 @@ impl Association {
             return;
         };
         path.error_count += 1;
-        //= https://www.rfc-editor.org/rfc/rfc7829#section-3
-        //# the sender declares the destination address to be in the PF state when the error count exceeds PFMR
+        // RFC 7829's potentially failed state, with a PFMR of 0.
         let down = path.state.on_timeout();
         if path.error_count > max && path.state != PathState::Unconfirmed {
             path.state.on_exhausted();
         }
         path.heartbeats.due = true;
         path.timers.heartbeat = None;
-        if path.state != PathState::Unconfirmed {
+        // A path that never worked says nothing of the peer, unless there is no other.
+        let unconfirmed = path.state == PathState::Unconfirmed;
+        if !unconfirmed || !self.paths.iter().any(|p| p.state != PathState::Unconfirmed) {
             self.error_count += 1;
         }
         if down {

@@ -5,7 +5,7 @@
 //! | `state` | the states and their transitions |
 //! | `setup` | INIT, INIT-ACK, COOKIE-ECHO, COOKIE-ACK |
 //! | `input` | a packet's way to its handlers |
-//! | `data`, `sack`, `heartbeat`, `asconf` | handlers, one file per kind of chunk |
+//! | `data`, `sack`, `heartbeat`, `asconf`, `asconf_answer` | handlers, one file per kind of chunk |
 //! | `moving` | packets from unknown addresses, paths that follow the peer |
 //! | `teardown` | SHUTDOWN and ABORT |
 //! | `output`, `bundle` | which packet leaves next, and what is in it |
@@ -30,6 +30,7 @@ use crate::stream::Inbound;
 use crate::time::Instant;
 
 mod asconf;
+mod asconf_answer;
 mod bundle;
 mod commands;
 mod data;
@@ -78,7 +79,7 @@ pub(crate) struct Identity {
 /// What the peer can do and where it can be reached.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Peer {
-    /// Understands ASCONF (RFC 5061).
+    /// Takes and sends ASCONF in Manyway's form: proven by heartbeats instead of AUTH.
     pub(crate) asconf: bool,
     /// Addresses it named or was reached at, with their UDP ports.
     pub(crate) addresses: Vec<std::net::SocketAddr>,
@@ -139,6 +140,7 @@ impl Association {
                 queue: SendQueue::default(),
                 outstanding: Outstanding::new(new.local_initial_tsn),
                 peer_window: 0,
+                peer_full: false,
                 last_sack: None,
                 blocked: false,
             },

@@ -6,8 +6,9 @@
 use std::net::SocketAddr;
 
 use super::Association;
+use super::asconf::Request;
 use crate::event::Event;
-use crate::path::{FourTuple, PathId, PathState, choose_pairs};
+use crate::path::{FourTuple, Path, PathId, PathState, Wish, choose_pairs};
 use crate::time::Instant;
 
 /// Unanswered heartbeats after which a path that never worked is given up.
@@ -21,7 +22,8 @@ impl Association {
             // During set-up the answer may come from any of the addresses that INIT was sent to.
             return self.paths.iter().next().map(|p| p.id);
         }
-        if self.asconf.has_left(&tuple) {
+        let others_work = self.paths.iter().any(|p| p.state == PathState::Active);
+        if self.asconf.has_left(&tuple) && others_work {
             return self.paths.best();
         }
         let waiting = self.paths.iter().filter(|p| p.candidate).count();
@@ -46,8 +48,7 @@ impl Association {
             let same_place = p.tuple.local == tuple.local && !p.candidate && p.tuple != tuple;
             same_place && p.last_received.is_none_or(|at| at <= since)
         });
-        let rank =
-            |p: &&crate::path::Path| (p.tuple.remote.ip() == tuple.remote.ip(), p.last_received);
+        let rank = |p: &&Path| (p.tuple.remote.ip() == tuple.remote.ip(), p.last_received);
         silent.max_by_key(rank).map(|p| p.id)
     }
 
@@ -102,6 +103,37 @@ impl Association {
         if self.initiator && self.state.takes_messages() {
             self.asconf.tried.push(tuple);
             self.add_missing_paths(now);
+        }
+    }
+
+    /// Tells the peer that the path ends and takes it out when the peer has agreed. Until then it
+    /// is used only if nothing else works.
+    pub(super) fn leave_path(&mut self, now: Instant, id: PathId) {
+        if self.asconf.is_leaving(id) || !self.can_do_without(id) {
+            return;
+        }
+        if !self.peer.asconf || !self.may_ask_on(id) {
+            return self.finish_removal(id);
+        }
+        if let Some(path) = self.paths.get_mut(id) {
+            path.wish = Wish::Backup;
+        }
+        self.asconf.drop_waiting(id);
+        self.request(now, Request::Remove, id);
+    }
+
+    /// Whether another path stays that is known to reach the peer.
+    pub(super) fn can_do_without(&self, id: PathId) -> bool {
+        let reaches = |p: &Path| p.state != PathState::Unconfirmed && !self.asconf.is_leaving(p.id);
+        self.paths.iter().any(|p| p.id != id && reaches(p))
+    }
+
+    /// Takes the path out, and keeps it out though packets may still come from there.
+    pub(super) fn finish_removal(&mut self, id: PathId) {
+        if let Some(pair) = self.paths.get(id).map(|p| p.tuple)
+            && self.remove_path_now(id)
+        {
+            self.asconf.leave(pair);
         }
     }
 

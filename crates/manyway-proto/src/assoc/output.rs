@@ -175,7 +175,8 @@ impl Association {
             }
             count += 1;
             let first = *segment.get_or_insert(len);
-            if len < first {
+            let oversized = self.paths.get(id).is_some_and(|p| len > p.size.current());
+            if len < first || oversized {
                 break;
             }
         }
@@ -188,6 +189,7 @@ impl Association {
             path: path.tuple,
             size: buf.len(),
             segment_size,
+            may_fragment: buf.len() > path.size.current() && count == 1,
             assoc: Some(self.id),
             path_id: Some(id),
         })
@@ -314,6 +316,7 @@ impl Association {
             path,
             size: len,
             segment_size: None,
+            may_fragment: false,
             assoc,
             path_id,
         })
@@ -343,6 +346,7 @@ impl Association {
             path: tuple,
             size: len,
             segment_size: None,
+            may_fragment: false,
             assoc,
             path_id,
         })

@@ -36,9 +36,9 @@ impl Association {
         //= https://www.rfc-editor.org/rfc/rfc9260#section-6.2.1
         //# Set rwnd equal to the newly received a_rwnd minus the number of bytes still outstanding after processing the Cumulative TSN Ack and the Gap Ack Blocks
         let window = u64::from(sack.a_rwnd).saturating_sub(self.sender.outstanding.unacked());
-        let opens = self.sender.peer_window == 0 && window > 0;
         self.sender.peer_window = window;
-        if opens {
+        let was_full = std::mem::replace(&mut self.sender.peer_full, sack.a_rwnd == 0);
+        if was_full && sack.a_rwnd > 0 {
             self.resend_refused(now);
         }
     }
@@ -103,6 +103,7 @@ impl Association {
             }
             return;
         }
+        path.data_timeouts = 0;
         path.sent.skip_stale(|e| {
             outstanding.is_in_flight(
                 e.index,

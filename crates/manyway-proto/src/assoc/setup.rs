@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use manyway_wire::{
-    AddressTypes, ChunkType, Init, InitAck, Parameter, ParameterList, Parameters, Tsn,
-    UnrecognizedAction, VerificationTag,
+    AddressTypes, ChunkType, Init, InitAck, Parameter, ParameterList, ParameterType, Parameters,
+    RawParameter, Tsn, UnrecognizedAction, VerificationTag,
 };
 
 use super::{AssocState, Association, Identity, NewAssociation};
@@ -22,6 +22,10 @@ const PADDED_INIT: usize = 448;
 const MAX_DOUBLINGS: u32 = 4;
 /// Addresses of the peer that are remembered.
 const MAX_PEER_ADDRESSES: usize = 16;
+
+/// A parameter of Manyway's own: the sender takes ASCONF as [`super::asconf`] means it, without
+/// AUTH. Those who do not know it skip it silently.
+const DYNAMIC_PATHS: ParameterType = ParameterType(0x80f1);
 
 /// What INIT or INIT-ACK says of the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,11 +74,7 @@ impl PeerInit {
                 Parameter::Ipv6(ip) => peer.learn_address(ip.into()),
                 Parameter::StateCookie(bytes) => cookie = Some(bytes),
                 Parameter::HostName(_) => return Err(BadInit::HostName),
-                Parameter::SupportedExtensions(list) => {
-                    peer.asconf = [ChunkType::ASCONF, ChunkType::ASCONF_ACK]
-                        .iter()
-                        .all(|kind| list.contains(&kind.0));
-                }
+                Parameter::Unknown(raw) if raw.kind == DYNAMIC_PATHS => peer.asconf = true,
                 //= https://www.rfc-editor.org/rfc/rfc9260#section-3.2.1
                 //# Stop processing this parameter and do not process any further parameters within this chunk
                 Parameter::Unknown(raw)
@@ -106,12 +106,15 @@ pub(crate) fn local_parameters(addresses: &[IpAddr]) -> ParameterList {
     list.push(&Parameter::SupportedAddressTypes(AddressTypes::new(&[
         5, 6,
     ])));
-    let extensions = [
-        ChunkType::ASCONF.0,
-        ChunkType::ASCONF_ACK.0,
-        ChunkType::PAD.0,
-    ];
-    list.push(&Parameter::SupportedExtensions(&extensions));
+    //= https://www.rfc-editor.org/rfc/rfc5061#section-4.2.7
+    //# An implementation supporting this extension MUST list the ASCONF,the ASCONF-ACK, and the AUTH chunks in its INIT and INIT-ACK parameters
+    // Without AUTH none of the three is listed: others abort an association whose peer lists ASCONF
+    // alone.
+    list.push(&Parameter::SupportedExtensions(&[ChunkType::PAD.0]));
+    let [high, low] = DYNAMIC_PATHS.0.to_be_bytes();
+    if let Ok(dynamic_paths) = RawParameter::from_wire(&[high, low, 0, 4]) {
+        list.push(&Parameter::Unknown(dynamic_paths));
+    }
     for address in addresses {
         list.push(&match address {
             IpAddr::V4(ip) => Parameter::Ipv4(*ip),
@@ -131,6 +134,8 @@ pub(super) struct Setup {
     /// The next INIT or COOKIE-ECHO shall leave.
     pub(super) due: bool,
     pub(super) cookie: Option<Bytes>,
+    /// A cookie was refused as stale: attempts go on being counted.
+    pub(super) stale: bool,
     /// Pairs whose host said that nobody listens.
     refused: Vec<FourTuple>,
 }
@@ -158,6 +163,7 @@ impl Association {
             deadline: None,
             due: true,
             cookie: None,
+            stale: false,
             refused,
         };
         assoc.setup = Some(setup);
@@ -178,7 +184,8 @@ impl Association {
             a_rwnd: u32::try_from(self.config.receive_buffer).unwrap_or(u32::MAX),
             outbound_streams: self.config.outbound_streams,
             inbound_streams: self.config.inbound_streams,
-            initial_tsn: self.sender.outstanding.next_tsn(),
+            // Data may have left with a cookie that was stale: they keep their numbers.
+            initial_tsn: self.sender.outstanding.cumulative().next(),
             parameters,
         }
     }
@@ -213,7 +220,9 @@ impl Association {
             let first = self.paths.iter().next().map(|p| p.id);
             first.into_iter().for_each(|id| self.give_up_in_flight(id));
         } else {
-            let pair = setup.pairs[setup.attempts as usize % setup.pairs.len()];
+            let hopeful = setup.pairs.iter().filter(|p| !setup.refused.contains(p));
+            let mut hopeful = hopeful.cycle().skip(setup.attempts as usize);
+            let pair = hopeful.next().copied().unwrap_or(setup.pairs[0]);
             if let Some(path) = self.paths.iter_mut().next() {
                 path.tuple = pair;
             }
@@ -227,9 +236,10 @@ impl Association {
             return;
         }
         let Some(setup) = &mut self.setup else { return };
-        if setup.pairs.contains(&pair) && !setup.refused.contains(&pair) {
-            setup.refused.push(pair);
+        if !setup.pairs.contains(&pair) || setup.refused.contains(&pair) {
+            return;
         }
+        setup.refused.push(pair);
         if setup.refused.len() == setup.pairs.len() {
             self.close(CloseReason::Refused);
         } else if let Some(next) = setup
@@ -280,7 +290,9 @@ impl Association {
         }
         if let Some(setup) = &mut self.setup {
             setup.cookie = Some(cookie);
-            setup.attempts = 0;
+            if !setup.stale {
+                setup.attempts = 0;
+            }
             setup.deadline = None;
             setup.due = true;
         }

@@ -113,7 +113,8 @@ impl Association {
     fn start_teardown(&mut self, now: Instant) {
         //= https://www.rfc-editor.org/rfc/rfc9260#section-9.2
         //# An endpoint SHOULD limit the number of retransmissions of the SHUTDOWN chunk to the protocol parameter 'Association.Max.Retrans'
-        self.teardown.guard = Some(now + self.config.peer_timeout);
+        let guard = now + self.config.peer_timeout;
+        self.teardown.guard.get_or_insert(guard);
         self.teardown.attempts = 0;
         self.send_teardown(now);
     }
@@ -129,10 +130,30 @@ impl Association {
         self.outbox.push(id, chunk);
     }
 
+    /// The peer answers on no path.
+    pub(super) fn give_up_peer(&mut self) {
+        // Once SHUTDOWN-ACK was sent all data of both sides are acknowledged: the peer is gone
+        // because it is done.
+        self.close(match self.state {
+            AssocState::ShutdownAckSent => CloseReason::Graceful,
+            _ => CloseReason::PeerUnreachable,
+        });
+    }
+
     fn teardown_timeout(&self, path: PathId) -> Duration {
+        // The path's own timeout may be backed off already.
         let path = self.paths.get(path);
         let rto = path.map_or(self.config.rto_initial, |p| p.rtt.rto());
+        let rto = rto.min(self.config.rto_initial);
         (rto * (1 << self.teardown.attempts.min(6))).min(self.config.rto_max)
+    }
+
+    /// A path works again: what waited for a timeout that was backed off goes out now.
+    pub(super) fn resume_teardown(&mut self, now: Instant) {
+        if self.teardown.deadline.is_some() {
+            self.teardown.attempts = 0;
+            self.send_teardown(now);
+        }
     }
 
     /// T2-shutdown: the peer did not answer.
@@ -144,8 +165,7 @@ impl Association {
         self.teardown.attempts += 1;
         let worn_out = self.teardown.attempts > self.config.association_max_retransmits;
         if worn_out || self.teardown.guard.is_some_and(|at| at <= now) {
-            self.close(CloseReason::PeerUnreachable);
-            return;
+            return self.give_up_peer();
         }
         if let Some(id) = self.paths.best() {
             self.on_path_error(now, id);
@@ -232,6 +252,10 @@ impl Association {
 
     /// The peer has no association any more and returned our own tag.
     pub(crate) fn handle_reflected_abort(&mut self, abort: &Abort<'_>) {
+        if self.state == AssocState::ShutdownAckSent {
+            // It has finished: only its SHUTDOWN-COMPLETE was lost.
+            return self.close(CloseReason::Graceful);
+        }
         self.handle_abort(abort);
     }
 
@@ -255,8 +279,11 @@ impl Association {
         //# Send a new INIT chunk to the endpoint to generate a new State Cookie and reattempt the setup procedure
         self.state = AssocState::CookieWait;
         self.identity.peer_tag = manyway_wire::VerificationTag(0);
+        let first = self.paths.iter().next().map(|p| p.id);
+        first.into_iter().for_each(|id| self.give_up_in_flight(id));
         if let Some(setup) = &mut self.setup {
             setup.cookie = None;
+            setup.stale = true;
             setup.due = true;
         }
     }

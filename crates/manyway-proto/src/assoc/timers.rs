@@ -1,7 +1,6 @@
 //! Deadlines: which is next, and what happens when they pass.
 
 use super::Association;
-use crate::error::CloseReason;
 use crate::path::PathId;
 use crate::time::{Instant, earlier};
 
@@ -71,7 +70,7 @@ impl Association {
     pub(super) fn check_peer_alive(&mut self, now: Instant) {
         let many = self.error_count > self.config.association_max_retransmits;
         if many && now - self.last_heard >= self.config.peer_timeout {
-            self.close(CloseReason::PeerUnreachable);
+            self.give_up_peer();
         }
     }
 }

@@ -12,14 +12,16 @@ const BURST_TIME: Duration = Duration::from_millis(2);
 /// A token bucket whose rate follows window and round-trip time.
 #[derive(Clone, Debug)]
 pub(crate) struct Pacer {
-    tokens: u64,
+    /// Bytes, with their fractions: what is earned between two close looks must not be rounded
+    /// away.
+    tokens: f64,
     updated: Instant,
 }
 
 impl Pacer {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
-            tokens: u64::MAX,
+            tokens: f64::MAX,
             updated: now,
         }
     }
@@ -38,20 +40,20 @@ impl Pacer {
         let rate = (window as f64 * factor / srtt.as_secs_f64()).max(1.0);
         let capacity = (rate * BURST_TIME.as_secs_f64()).max((BURST_PACKETS * packet_size) as f64);
         let earned = (now - self.updated).as_secs_f64() * rate;
-        self.tokens = (self.tokens as f64 + earned).min(capacity) as u64;
-        self.updated = now;
-        if self.tokens >= packet_size {
+        self.tokens = (self.tokens + earned).min(capacity);
+        self.updated = self.updated.max(now);
+        if self.tokens >= packet_size as f64 {
             return None;
         }
         // Wait for what a timer's tick earns, so that packets leave in batches at high rates, and
         // for one packet at low ones.
         let batch = (rate * BURST_TIME.as_secs_f64() / 2.0).max(packet_size as f64);
-        let missing = (batch - self.tokens as f64).max(1.0);
+        let missing = (batch - self.tokens).max(1.0);
         Some(now + Duration::from_secs_f64(missing / rate))
     }
 
     pub(crate) fn on_sent(&mut self, bytes: u64) {
-        self.tokens = self.tokens.saturating_sub(bytes);
+        self.tokens = (self.tokens - bytes as f64).max(0.0);
     }
 }
 
@@ -79,12 +81,26 @@ mod tests {
     #[test]
     fn a_collapsed_window_waits_for_one_packet_only() {
         let mut pacer = Pacer::new(Instant::ZERO);
-        pacer.tokens = 0;
+        pacer.tokens = 0.0;
         let rtt = Some(Duration::from_millis(100));
         let at = pacer
             .delay_until(Instant::ZERO, rtt, 1000, false, 1000)
             .unwrap();
         assert!(at <= Instant::ZERO + Duration::from_millis(81), "{at:?}");
+    }
+
+    #[test]
+    fn looking_often_does_not_delay_a_packet() {
+        let mut pacer = Pacer::new(Instant::ZERO);
+        pacer.tokens = 0.0;
+        let rtt = Some(Duration::from_millis(61));
+        let (mut now, mut looks) = (Instant::ZERO, 0);
+        while let Some(at) = pacer.delay_until(now, rtt, 14_425, false, 1472) {
+            now = at.min(now + Duration::from_micros(1));
+            looks += 1;
+            assert!(looks < 10_000, "still waiting at {now:?}");
+        }
+        assert!(now < Instant::ZERO + Duration::from_millis(6), "{now:?}");
     }
 
     #[test]

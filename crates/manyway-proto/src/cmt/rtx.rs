@@ -1,5 +1,7 @@
 //! Where a lost chunk is sent again: the policy `RTX-CWND`.
 
+use manyway_wire::COMMON_HEADER_LEN;
+
 use crate::path::{Path, PathId, PathState, Paths};
 
 /// The working path with the largest window that has room, or that may rescue one packet beyond
@@ -8,7 +10,7 @@ pub(crate) fn select(paths: &Paths, chunk_bytes: u64) -> Option<PathId> {
     let able = |p: &&Path| {
         p.state == PathState::Active
             && (p.has_room() || p.rescue_packets > 0)
-            && chunk_bytes <= p.size.current() as u64
+            && chunk_bytes + COMMON_HEADER_LEN as u64 <= p.size.current() as u64
     };
     let rank = |p: &&Path| {
         (

@@ -70,7 +70,7 @@ impl CookieJar {
         bytes
     }
 
-    /// Checks a cookie that was presented; it counts as used from now on.
+    /// Checks a cookie that was presented.
     pub(super) fn open(&mut self, now: Instant, bytes: &[u8]) -> Result<Cookie, BadCookie> {
         let (body, mac) = bytes
             .split_last_chunk::<MAC_LEN>()
@@ -87,10 +87,16 @@ impl CookieJar {
         }
         self.rotate(now);
         let tag = cookie.local_tag.0;
-        if self.used_before.contains(&tag) || !self.used.insert(tag) {
+        if self.used_before.contains(&tag) || self.used.contains(&tag) {
             return Err(BadCookie::Used);
         }
         Ok(cookie)
+    }
+
+    /// The cookie has made an association: it does so once.
+    pub(super) fn mark_used(&mut self, now: Instant, local_tag: VerificationTag) {
+        self.rotate(now);
+        self.used.insert(local_tag.0);
     }
 
     fn rotate(&mut self, now: Instant) {
@@ -257,6 +263,7 @@ mod tests {
         let mut jar = jar();
         let sealed = jar.seal(&cookie());
         assert_eq!(jar.open(Instant::from_nanos(9), &sealed), Ok(cookie()));
+        jar.mark_used(Instant::from_nanos(9), cookie().local_tag);
         assert_eq!(
             jar.open(Instant::from_nanos(10), &sealed),
             Err(BadCookie::Used)

@@ -9,11 +9,13 @@ use manyway_wire::{
 use rand::Rng;
 
 use super::cookie::{BadCookie, Cookie};
-use super::{Endpoint, PeerKey};
+use super::{Endpoint, PeerKey, ReflectedKey};
 use crate::assoc::{AssocId, Association, BadInit, Identity, PeerInit, local_parameters};
 use crate::path::FourTuple;
 use crate::time::Instant;
 
+/// Addresses that INIT-ACK names: it must fit one packet with the cookie.
+const MAX_OWN_ADDRESSES: usize = 8;
 /// Largest answer of the endpoint itself.
 const ANSWER_SIZE: usize = 1232;
 
@@ -35,8 +37,10 @@ impl Endpoint {
     /// The host at `path.remote` said that nobody listens on that UDP port.
     pub fn handle_unreachable(&mut self, now: Instant, path: FourTuple) {
         self.advance(now);
-        let ids: Vec<AssocId> = self.slots.keys().copied().collect();
-        for id in ids {
+        let slots = &self.slots;
+        self.handshakes
+            .retain(|id| slots.get(id).is_some_and(|slot| slot.assoc.is_setting_up()));
+        for id in self.handshakes.clone() {
             if let Some(slot) = self.slots.get_mut(&id) {
                 slot.assoc.handle_unreachable(path);
             }
@@ -60,6 +64,7 @@ impl Endpoint {
             return;
         }
         slot.assoc.handle_packet(now, path, datagram);
+        self.index_reflected(id);
         self.touch(id);
     }
 
@@ -166,6 +171,7 @@ impl Endpoint {
             .iter()
             .map(|a| a.ip())
             .filter(|ip| *ip != path.local.ip())
+            .take(MAX_OWN_ADDRESSES)
             .collect();
         let mut parameters = local_parameters(&own);
         parameters.push(&Parameter::StateCookie(&sealed));
@@ -217,10 +223,10 @@ impl Endpoint {
             self.stats.cookies_refused += 1;
             return;
         }
-        self.accept(path, cookie, datagram);
+        self.accept(path, header, cookie, datagram);
     }
 
-    fn accept(&mut self, path: FourTuple, cookie: Cookie, datagram: &Bytes) {
+    fn accept(&mut self, path: FourTuple, header: CommonHeader, cookie: Cookie, datagram: &Bytes) {
         let key = PeerKey {
             remote: path.remote,
             local_port: cookie.local_port,
@@ -245,8 +251,9 @@ impl Endpoint {
         }
         if self.slots.len() >= self.config.max_associations {
             self.stats.associations_refused += 1;
-            return;
+            return self.refuse(path, header, cookie.peer.tag, &Cause::OutOfResource);
         }
+        self.cookies.mark_used(self.now, cookie.local_tag);
         let identity = Identity {
             local_port: cookie.local_port,
             peer_port: cookie.peer_port,
@@ -257,13 +264,34 @@ impl Endpoint {
         let new = self.new_association(identity, locals, cookie.local_initial_tsn);
         let id = new.id;
         let assoc = Association::accept(self.now, new, cookie.peer, path, verified);
-        self.insert(assoc, Some(path.remote));
+        self.insert(assoc, vec![key]);
         self.stats.associations_accepted += 1;
         // The rest of the packet is the first data.
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.assoc.handle_packet(self.now, path, datagram);
         }
         self.touch(id);
+    }
+
+    fn refuse(
+        &mut self,
+        path: FourTuple,
+        header: CommonHeader,
+        tag: VerificationTag,
+        cause: &Cause<'_>,
+    ) {
+        if !self.stray.allow(self.now) {
+            self.stats.stray_unanswered += 1;
+            return;
+        }
+        let mut causes = CauseList::new();
+        causes.push(cause);
+        let causes = causes.as_causes();
+        let abort = Abort {
+            reflected_tag: false,
+            causes,
+        };
+        self.answer(path, header, tag, &abort);
     }
 
     /// The cookie was used: if its association still lives, its COOKIE-ACK was lost.
@@ -314,28 +342,14 @@ impl Endpoint {
     /// ABORT or SHUTDOWN-COMPLETE with the T bit: the peer has no association and returned our own
     /// tag (section 8.5.1).
     fn handle_reflected(&mut self, path: FourTuple, header: CommonHeader, first: &RawChunk<'_>) {
-        let (local_port, peer_port) = (header.destination_port, header.source_port);
-        let by_peer = self.by_peer.get(&PeerKey {
-            remote: path.remote,
-            local_port,
-            peer_port,
-        });
-        let initiated = || {
-            self.slots.values().find(|s| {
-                let i = s.assoc.identity();
-                s.assoc.is_initiator()
-                    && (i.local_port, i.peer_port) == (local_port, peer_port)
-                    && s.assoc.peer_addresses().contains(&path.remote)
-            })
+        let key = ReflectedKey {
+            peer_tag: header.verification_tag,
+            local_port: header.destination_port,
+            peer_port: header.source_port,
         };
-        let id = by_peer
-            .copied()
-            .or_else(|| initiated().map(|s| s.assoc.id()));
-        let slot = id.and_then(|id| self.slots.get_mut(&id));
-        let Some(slot) = slot.filter(|s| {
-            let peer_tag = s.assoc.identity().peer_tag;
-            peer_tag.0 != 0 && peer_tag == header.verification_tag
-        }) else {
+        let id = self.by_reflected.get(&key);
+        let slot = id.and_then(|id| self.slots.get_mut(id));
+        let Some(slot) = slot.filter(|s| s.assoc.sends_to(path.remote)) else {
             self.stats.stray_packets += 1;
             return;
         };

@@ -47,6 +47,9 @@ pub struct Transmit {
     pub size: usize,
     /// The size of each datagram but the last, which may be shorter, if there are several.
     pub segment_size: Option<usize>,
+    /// The packet is larger than the path is known to carry, because a chunk was cut for another
+    /// path: let IP fragment it. Only ever one datagram.
+    pub may_fragment: bool,
     /// Whose packets they are; `None` for the endpoint's own answers.
     pub assoc: Option<AssocId>,
     /// On which of its paths.
@@ -82,6 +85,10 @@ struct Slot {
     armed: Option<Instant>,
     /// No longer found by its tag.
     unlinked: bool,
+    /// Its entries in `by_peer`.
+    peer_keys: Vec<PeerKey>,
+    /// Its entry in `by_reflected`.
+    reflected_key: Option<ReflectedKey>,
 }
 
 /// All associations of a set of UDP ports. See the crate's documentation for how to drive it.
@@ -93,12 +100,17 @@ pub struct Endpoint {
     slots: HashMap<AssocId, Slot>,
     by_tag: HashMap<VerificationTag, AssocId>,
     by_peer: HashMap<PeerKey, AssocId>,
+    by_reflected: HashMap<ReflectedKey, AssocId>,
     ready: VecDeque<AssocId>,
+    /// Associations that this side began and that may still be setting up.
+    handshakes: BTreeSet<AssocId>,
     /// Associations that may have events.
     noisy: VecDeque<AssocId>,
     timers: BTreeSet<(Instant, AssocId)>,
     cookies: CookieJar,
     stray: StrayAnswers,
+    /// The last packet was a stray answer: the associations are next.
+    stray_turn_over: bool,
     stats: EndpointStats,
     locals: Vec<SocketAddr>,
     next_id: u64,
@@ -107,7 +119,7 @@ pub struct Endpoint {
     rng: StdRng,
 }
 
-/// Finds an association by where its handshake came from.
+/// Finds an association by where its handshake came from or goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct PeerKey {
     remote: SocketAddr,
@@ -115,8 +127,28 @@ struct PeerKey {
     peer_port: Port,
 }
 
-/// First of the SCTP ports that initiators use.
-const EPHEMERAL_PORTS: u16 = 49_152;
+/// Finds an association by the tag it puts into its own packets, as a peer without the association
+/// returns it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct ReflectedKey {
+    peer_tag: VerificationTag,
+    local_port: Port,
+    peer_port: Port,
+}
+
+impl ReflectedKey {
+    /// The key of an association whose peer is known.
+    fn of(identity: Identity) -> Option<Self> {
+        (identity.peer_tag.0 != 0).then_some(Self {
+            peer_tag: identity.peer_tag,
+            local_port: identity.local_port,
+            peer_port: identity.peer_port,
+        })
+    }
+}
+
+/// First of the SCTP ports that initiators use: each gives one association to a listener.
+const EPHEMERAL_PORTS: u16 = 32_768;
 
 impl Endpoint {
     /// An endpoint whose randomness comes from `seed`. Outside of tests the seed must come from
@@ -134,13 +166,16 @@ impl Endpoint {
             slots: HashMap::new(),
             by_tag: HashMap::new(),
             by_peer: HashMap::new(),
+            by_reflected: HashMap::new(),
             ready: VecDeque::new(),
+            handshakes: BTreeSet::new(),
             noisy: VecDeque::new(),
             timers: BTreeSet::new(),
+            stray_turn_over: false,
             stats: EndpointStats::default(),
             locals: Vec::new(),
             next_id: 1,
-            next_port: EPHEMERAL_PORTS + rng.random_range(0..8192),
+            next_port: EPHEMERAL_PORTS + rng.random_range(0..16_384),
             now: Instant::ZERO,
             rng,
         }
@@ -188,7 +223,18 @@ impl Endpoint {
         if pairs.is_empty() {
             return Err(ConnectError::NoUsableAddress);
         }
-        let local_port = self.ephemeral_port();
+        let keys = |local_port: Port| {
+            let to = |remote: &SocketAddr| PeerKey {
+                remote: *remote,
+                local_port,
+                peer_port: request.port,
+            };
+            request.remotes.iter().map(to).collect::<Vec<_>>()
+        };
+        let local_port = self
+            .ephemeral_port(keys)
+            .ok_or(ConnectError::TooManyAssociations)?;
+        let keys = keys(local_port);
         let identity = Identity {
             local_port,
             peer_port: request.port,
@@ -199,7 +245,8 @@ impl Endpoint {
         let new = self.new_association(identity, request.locals, initial_tsn);
         let id = new.id;
         let assoc = Association::initiate(self.now, new, pairs);
-        self.insert(assoc, None);
+        self.insert(assoc, keys);
+        self.handshakes.insert(id);
         Ok(id)
     }
 
@@ -208,7 +255,9 @@ impl Endpoint {
     pub fn set_local_addresses(&mut self, now: Instant, locals: &[SocketAddr]) {
         self.advance(now);
         self.locals = locals.to_vec();
-        let ids: Vec<AssocId> = self.slots.keys().copied().collect();
+        let mut ids: Vec<AssocId> = self.slots.keys().copied().collect();
+        // The order of a hash map must not decide the order of packets.
+        ids.sort_unstable();
         for id in ids {
             if let Some(slot) = self.slots.get_mut(&id) {
                 slot.assoc.set_local_addresses(self.now, locals);
@@ -283,6 +332,7 @@ impl Endpoint {
                 slot.assoc.handle_timeout(self.now);
             }
             self.touch(id);
+            self.rearm(id);
         }
     }
 
@@ -321,32 +371,40 @@ impl Endpoint {
         slot.armed = wanted;
     }
 
-    fn insert(&mut self, assoc: Association, remote: Option<SocketAddr>) {
+    fn insert(&mut self, assoc: Association, peer_keys: Vec<PeerKey>) {
         let (id, identity) = (assoc.id(), assoc.identity());
         self.by_tag.insert(identity.local_tag, id);
-        if let Some(remote) = remote {
-            let Identity {
-                local_port,
-                peer_port,
-                ..
-            } = identity;
-            self.by_peer.insert(
-                PeerKey {
-                    remote,
-                    local_port,
-                    peer_port,
-                },
-                id,
-            );
+        for key in &peer_keys {
+            self.by_peer.insert(*key, id);
         }
         let slot = Slot {
             assoc,
             ready: false,
             armed: None,
             unlinked: false,
+            peer_keys,
+            reflected_key: None,
         };
         self.slots.insert(id, slot);
+        self.index_reflected(id);
         self.touch(id);
+    }
+
+    /// The peer's tag may have become known, or have changed with a new attempt to set up.
+    fn index_reflected(&mut self, id: AssocId) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        let key = ReflectedKey::of(slot.assoc.identity());
+        if key == slot.reflected_key {
+            return;
+        }
+        if let Some(old) = std::mem::replace(&mut slot.reflected_key, key) {
+            self.by_reflected.remove(&old);
+        }
+        if let Some(new) = key {
+            self.by_reflected.insert(new, id);
+        }
     }
 
     /// A closed association is found no more, so that its tag and address may be used anew.
@@ -358,7 +416,15 @@ impl Endpoint {
             return;
         }
         self.by_tag.remove(&slot.assoc.identity().local_tag);
-        self.by_peer.retain(|_, other| *other != id);
+        for key in std::mem::take(&mut slot.peer_keys) {
+            if self.by_peer.get(&key) == Some(&id) {
+                self.by_peer.remove(&key);
+            }
+        }
+        let mine = |key: &ReflectedKey| self.by_reflected.get(key) == Some(&id);
+        if let Some(key) = slot.reflected_key.filter(mine) {
+            self.by_reflected.remove(&key);
+        }
     }
 
     fn new_association(
@@ -393,13 +459,20 @@ impl Endpoint {
         }
     }
 
-    fn ephemeral_port(&mut self) -> Port {
-        let port = self.next_port;
-        self.next_port = if port == u16::MAX {
-            EPHEMERAL_PORTS
-        } else {
-            port + 1
-        };
-        Port(port)
+    /// The next SCTP port with which no association exists under any of the `keys` it would have:
+    /// the peer would take a second one for a restart of the first.
+    fn ephemeral_port(&mut self, keys: impl Fn(Port) -> Vec<PeerKey>) -> Option<Port> {
+        for _ in EPHEMERAL_PORTS..=u16::MAX {
+            let port = Port(self.next_port);
+            self.next_port = match self.next_port {
+                u16::MAX => EPHEMERAL_PORTS,
+                other => other + 1,
+            };
+            let taken = keys(port).iter().any(|key| self.by_peer.contains_key(key));
+            if !taken && !self.listening.contains(&port) {
+                return Some(port);
+            }
+        }
+        None
     }
 }

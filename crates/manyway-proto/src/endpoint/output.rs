@@ -2,6 +2,7 @@
 
 use crate::assoc::AssocState;
 use crate::endpoint::{Endpoint, Transmit};
+use crate::path::FourTuple;
 use crate::time::Instant;
 
 impl Endpoint {
@@ -15,17 +16,22 @@ impl Endpoint {
     ) -> Option<Transmit> {
         self.advance(now);
         buf.clear();
-        if let Some((path, packet)) = self.stray.pop() {
+        // In turns with the associations: a flood of handshakes must not silence them.
+        let turn = std::mem::take(&mut self.stray_turn_over) && !self.ready.is_empty();
+        if !turn && let Some((path, packet)) = self.stray.pop() {
+            self.stray_turn_over = true;
             buf.extend_from_slice(&packet);
-            let size = buf.len();
-            return Some(Transmit {
-                path,
-                size,
-                segment_size: None,
-                assoc: None,
-                path_id: None,
-            });
+            return Some(own(path, buf.len()));
         }
+        if let Some(transmit) = self.poll_associations(max_datagrams, buf) {
+            return Some(transmit);
+        }
+        let (path, packet) = self.stray.pop()?;
+        buf.extend_from_slice(&packet);
+        Some(own(path, buf.len()))
+    }
+
+    fn poll_associations(&mut self, max_datagrams: usize, buf: &mut Vec<u8>) -> Option<Transmit> {
         while let Some(id) = self.ready.pop_front() {
             let now = self.now;
             let Some(slot) = self.slots.get_mut(&id) else {
@@ -45,5 +51,17 @@ impl Endpoint {
             }
         }
         None
+    }
+}
+
+/// An answer of the endpoint itself.
+fn own(path: FourTuple, size: usize) -> Transmit {
+    Transmit {
+        path,
+        size,
+        segment_size: None,
+        may_fragment: false,
+        assoc: None,
+        path_id: None,
     }
 }

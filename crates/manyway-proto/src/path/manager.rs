@@ -34,6 +34,7 @@ pub(crate) fn choose_pairs(
         let best = remotes
             .iter()
             .filter(|remote| remote.is_ipv4() == local.is_ipv4())
+            .filter(|remote| remote.ip().is_loopback() == local.ip().is_loopback())
             .min_by_key(|remote| (tried(remote), uses(remote)));
         if let Some(&remote) = best {
             chosen.push(FourTuple { local, remote });

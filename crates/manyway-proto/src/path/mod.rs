@@ -129,6 +129,8 @@ pub(crate) struct Path {
     /// Retransmissions that may leave although the window is full.
     pub(crate) rescue_packets: u32,
     pub(crate) error_count: u32,
+    /// Timeouts of data in a row; heartbeats, being small, may pass where data vanish.
+    pub(crate) data_timeouts: u32,
     pub(crate) heartbeats: Heartbeats,
     pub(crate) timers: PathTimers,
     /// A packet of the probed size shall be sent.
@@ -169,6 +171,7 @@ impl Path {
             recovery_start: None,
             rescue_packets: 0,
             error_count: 0,
+            data_timeouts: 0,
             heartbeats: Heartbeats::default(),
             timers: PathTimers::default(),
             probe_due: false,

@@ -131,6 +131,17 @@ impl Paths {
         self.list.iter().min_by_key(rank).map(|p| p.id)
     }
 
+    /// The smallest packet size of the paths that work or worked lately: what fits it can go on
+    /// any of them.
+    pub(crate) fn smallest_packet(&self) -> Option<usize> {
+        let in_use = |p: &&Path| matches!(p.state, PathState::Active | PathState::Suspect);
+        self.list
+            .iter()
+            .filter(in_use)
+            .map(|p| p.size.current())
+            .min()
+    }
+
     pub(crate) fn infos(&self) -> impl Iterator<Item = PathInfo> + '_ {
         let primary = self.primary();
         self.list.iter().map(move |p| {

@@ -6,6 +6,8 @@ use crate::range_set::RangeSet;
 
 /// TSNs further ahead than this are not believed, however large the buffer.
 const MAX_AHEAD: u32 = 1 << 20;
+/// Gaps remembered; TSNs that would open more are dropped, and sent again by the peer.
+const MAX_RANGES: usize = 4096;
 /// Duplicates reported per SACK.
 const MAX_DUPLICATES: usize = 16;
 
@@ -68,6 +70,9 @@ impl TsnMap {
         if self.ahead.contains(index) {
             self.note_duplicate(tsn);
             return Arrival::Duplicate;
+        }
+        if index != self.next && self.ahead.len() >= MAX_RANGES && !self.ahead.touches(index) {
+            return Arrival::OutOfRange;
         }
         Arrival::New { index }
     }

@@ -15,8 +15,10 @@ pub(crate) use sent_log::SentLog;
 pub(crate) struct Sender {
     pub(crate) queue: SendQueue,
     pub(crate) outstanding: Outstanding,
-    /// The peer's last advertised window, bytes.
+    /// What the peer's window leaves for new data, bytes.
     pub(crate) peer_window: u64,
+    /// The peer has advertised that it has no room at all.
+    pub(crate) peer_full: bool,
     /// When the last SACK arrived.
     pub(crate) last_sack: Option<Instant>,
     /// The application was refused and waits for room.
@@ -26,7 +28,7 @@ pub(crate) struct Sender {
 impl Sender {
     /// Whether what was sent at `sent_at` was refused by a peer that is there but has no room.
     pub(crate) fn was_refused(&self, sent_at: Instant) -> bool {
-        self.peer_window == 0 && self.last_sack.is_some_and(|at| at > sent_at)
+        self.peer_full && self.last_sack.is_some_and(|at| at > sent_at)
     }
 
     /// Bytes of user data that this side keeps: waiting or not acknowledged.

@@ -204,10 +204,10 @@ impl Outstanding {
         let bound = self.base + advance;
         self.pop_below(bound, &mut on_acked);
         for gap in gaps {
-            let range = bound + u64::from(gap.start) - 1..bound + u64::from(gap.end);
-            if gap.start == 0 || range.is_empty() {
+            if gap.start == 0 || gap.end < gap.start {
                 continue;
             }
+            let range = bound + u64::from(gap.start) - 1..bound + u64::from(gap.end);
             if range.end > self.end() {
                 return Err(NeverSent);
             }
@@ -331,6 +331,7 @@ mod tests {
     #[test]
     fn old_and_malformed_acknowledgements_change_nothing() {
         let mut out = outstanding(4);
+        assert_eq!(ack(&mut out, u32::MAX - 2, &[(0, 1)]), Ok(vec![]));
         assert_eq!(ack(&mut out, u32::MAX, &[]), Ok(vec![0, 1]));
         assert_eq!(ack(&mut out, u32::MAX - 1, &[(2, 3)]), Ok(vec![]));
         assert_eq!(ack(&mut out, u32::MAX, &[(0, 1), (2, 1)]), Ok(vec![]));

@@ -39,6 +39,13 @@ impl Inbound {
         self.bytes + (self.messages + self.reassembly.fragments()) * MESSAGE_OVERHEAD
     }
 
+    /// Whether an ordered message with this number would be delivered at once.
+    pub(crate) fn is_next(&self, stream: StreamId, ssn: Ssn) -> bool {
+        self.streams
+            .get(&stream)
+            .map_or(ssn.0 == 0, |s| s.next == ssn)
+    }
+
     pub(crate) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }

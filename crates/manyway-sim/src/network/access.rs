@@ -103,6 +103,7 @@ impl<N: Node> Network<N> {
             source,
             destination,
             payload,
+            may_fragment: false,
         });
     }
 

@@ -89,11 +89,16 @@ struct Packet {
     source: SocketAddr,
     destination: SocketAddr,
     payload: Bytes,
+    /// IP may fragment it: no link is too narrow for it.
+    may_fragment: bool,
 }
 
 impl Packet {
-    fn wire_len(&self) -> usize {
-        crate::inet::udp_overhead(self.destination.ip()) + self.payload.len()
+    /// Its length on a link that carries packets of `mtu` bytes. Fragments count as one packet of
+    /// the largest size, which favours them by a little.
+    fn wire_len(&self, mtu: usize) -> usize {
+        let len = crate::inet::udp_overhead(self.destination.ip()) + self.payload.len();
+        if self.may_fragment { len.min(mtu) } else { len }
     }
 }
 

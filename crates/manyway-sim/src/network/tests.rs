@@ -36,6 +36,7 @@ impl Node for Ticker {
             path,
             size: buf.len(),
             segment_size: None,
+            may_fragment: false,
             assoc: None,
             path_id: None,
         })

@@ -62,6 +62,7 @@ impl<N: Node> Network<N> {
                     source,
                     destination: remote,
                     payload,
+                    may_fragment: transmit.may_fragment,
                 },
             );
         }
@@ -88,6 +89,7 @@ impl<N: Node> Network<N> {
             source,
             destination,
             ref payload,
+            ..
         } = packet;
         let sent = Sent {
             now,
@@ -120,7 +122,9 @@ impl<N: Node> Network<N> {
     pub(super) fn enter_uplink(&mut self, from: InterfaceId, packet: Packet) {
         let now = self.now;
         self.record(from.host, &packet);
-        let outcome = self.interface_mut(from).up.enqueue(now, packet.wire_len());
+        let link = &mut self.interface_mut(from).up;
+        let len = packet.wire_len(link.config().mtu);
+        let outcome = link.enqueue(now, len);
         if let Outcome::Deliver { at, .. } = outcome {
             self.queue.push(at, Happening::Core(from, packet));
         }
@@ -129,7 +133,8 @@ impl<N: Node> Network<N> {
     pub(super) fn leave_uplink(&mut self, from: InterfaceId, mut packet: Packet) {
         let now = self.now;
         let interface = self.interface_mut(from);
-        if !interface.up.arrive(packet.wire_len()) {
+        let len = packet.wire_len(interface.up.config().mtu);
+        if !interface.up.arrive(len) {
             return;
         }
         if let Some(nat) = interface.nat {
@@ -162,7 +167,9 @@ impl<N: Node> Network<N> {
             return;
         };
         let now = self.now;
-        let outcome = self.interface_mut(to).down.enqueue(now, packet.wire_len());
+        let link = &mut self.interface_mut(to).down;
+        let len = packet.wire_len(link.config().mtu);
+        let outcome = link.enqueue(now, len);
         if let Outcome::Deliver { at, .. } = outcome {
             self.queue.push(at, Happening::Arrive(to, packet));
         }
@@ -170,7 +177,8 @@ impl<N: Node> Network<N> {
 
     pub(super) fn leave_downlink(&mut self, to: InterfaceId, packet: Packet) {
         let interface = self.interface_mut(to);
-        if !interface.down.arrive(packet.wire_len()) {
+        let len = packet.wire_len(interface.down.config().mtu);
+        if !interface.down.arrive(len) {
             return;
         }
         if !interface.is_up || interface.address != packet.destination.ip() {

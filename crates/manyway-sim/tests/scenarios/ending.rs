@@ -20,10 +20,18 @@ fn a_shutdown_with_data_outstanding_delivers_them_first() {
     for by_client in [true, false] {
         for both_send in [false, true] {
             let mut pair = Pair::reference(41);
-            let (closer, other) = if by_client { (pair.client, pair.server) } else { (pair.server, pair.client) };
-            pair.scene.network.with_node(closer.0, |s| s.send_bulk(closer.1, Some(2_000_000), 1400));
+            let (closer, other) = if by_client {
+                (pair.client, pair.server)
+            } else {
+                (pair.server, pair.client)
+            };
+            pair.scene
+                .network
+                .with_node(closer.0, |s| s.send_bulk(closer.1, Some(2_000_000), 1400));
             if both_send {
-                pair.scene.network.with_node(other.0, |s| s.send_bulk(other.1, Some(2_000_000), 1400));
+                pair.scene
+                    .network
+                    .with_node(other.0, |s| s.send_bulk(other.1, Some(2_000_000), 1400));
             }
             shutdown(&mut pair, closer);
             pair.run(5 * SECOND);
@@ -31,7 +39,12 @@ fn a_shutdown_with_data_outstanding_delivers_them_first() {
             if both_send {
                 assert_eq!(pair.received(closer).bytes, 2_000_000);
             }
-            assert_eq!((pair.end_of(closer), pair.end_of(other)), (GRACEFUL, GRACEFUL), "{}", pair.describe());
+            assert_eq!(
+                (pair.end_of(closer), pair.end_of(other)),
+                (GRACEFUL, GRACEFUL),
+                "{}",
+                pair.describe()
+            );
             assert!(pair.events(other).contains(&Event::PeerShutdown));
             pair.run(60 * SECOND);
             assert!(pair.scene.network.next_time().is_none(), "no timer runs on");
@@ -45,7 +58,9 @@ fn both_sides_may_shut_down_at_once() {
         let mut pair = Pair::reference(42);
         for side in [pair.client, pair.server] {
             if data > 0 {
-                pair.scene.network.with_node(side.0, |s| s.send_bulk(side.1, Some(data), 1400));
+                pair.scene
+                    .network
+                    .with_node(side.0, |s| s.send_bulk(side.1, Some(data), 1400));
             }
             shutdown(&mut pair, side);
         }
@@ -62,12 +77,19 @@ fn a_shutdown_survives_the_loss_of_each_of_its_packets() {
     for kind in [SHUTDOWN, SHUTDOWN_ACK, SHUTDOWN_COMPLETE] {
         for nth in 0..2 {
             let mut pair = Pair::reference(43);
-            pair.scene.network.set_hook(drop_nth(nth, move |sent| has_chunk(sent, kind)));
+            pair.scene
+                .network
+                .set_hook(drop_nth(nth, move |sent| has_chunk(sent, kind)));
             let client = pair.client;
             shutdown(&mut pair, client);
             pair.run(10 * SECOND);
             for side in [pair.client, pair.server] {
-                assert_eq!(pair.end_of(side), GRACEFUL, "chunk {kind}, loss {nth}\n{}", pair.describe());
+                assert_eq!(
+                    pair.end_of(side),
+                    GRACEFUL,
+                    "chunk {kind}, loss {nth}\n{}",
+                    pair.describe()
+                );
             }
         }
     }
@@ -77,17 +99,29 @@ fn a_shutdown_survives_the_loss_of_each_of_its_packets() {
 fn a_shutdown_waits_for_a_peer_that_needs_minutes_to_send_its_rest() {
     let mut pair = Pair::establish(crate::support::one_path(44));
     let (client, server) = (pair.client, pair.server);
-    pair.scene.network.apply(manyway_sim::network::Action::SetRate(
-        pair.scene.paths[0].client,
-        manyway_sim::network::Direction::Down,
-        Some(manyway_sim::Rate::from_bits_per_second(256_000)),
-    ));
-    pair.scene.network.with_node(server.0, |s| s.send_bulk(server.1, Some(3_000_000), 1400));
+    pair.scene
+        .network
+        .apply(manyway_sim::network::Action::SetRate(
+            pair.scene.paths[0].client,
+            manyway_sim::network::Direction::Down,
+            Some(manyway_sim::Rate::from_bits_per_second(256_000)),
+        ));
+    pair.scene
+        .network
+        .with_node(server.0, |s| s.send_bulk(server.1, Some(3_000_000), 1400));
     pair.run(SECOND);
     shutdown(&mut pair, client);
     pair.run(150 * SECOND);
-    assert_eq!(pair.received(client).bytes, 3_000_000, "{}", pair.describe());
-    assert_eq!((pair.end_of(client), pair.end_of(server)), (GRACEFUL, GRACEFUL));
+    assert_eq!(
+        pair.received(client).bytes,
+        3_000_000,
+        "{}",
+        pair.describe()
+    );
+    assert_eq!(
+        (pair.end_of(client), pair.end_of(server)),
+        (GRACEFUL, GRACEFUL)
+    );
 }
 
 #[test]
@@ -107,15 +141,23 @@ fn an_abort_tells_the_reason_in_every_state_after_set_up() {
     for delay in delays {
         let mut pair = Pair::reference(46);
         let (client, server) = (pair.client, pair.server);
-        pair.scene.network.with_node(server.0, |s| s.send_bulk(server.1, Some(500_000), 1400));
+        pair.scene
+            .network
+            .with_node(server.0, |s| s.send_bulk(server.1, Some(500_000), 1400));
         shutdown(&mut pair, client);
         pair.run(delay * MS);
         if pair.assoc(client).state() == AssocState::Closed {
             continue;
         }
-        pair.command(client, |now, assoc| assoc.abort(now, Bytes::from_static(b"enough")));
+        pair.command(client, |now, assoc| {
+            assoc.abort(now, Bytes::from_static(b"enough"));
+        });
         pair.run(200 * MS);
-        assert_eq!(pair.end_of(client), Some(CloseReason::LocalAbort), "after {delay} ms");
+        assert_eq!(
+            pair.end_of(client),
+            Some(CloseReason::LocalAbort),
+            "after {delay} ms"
+        );
         let Some(CloseReason::PeerAbort { user, .. }) = pair.end_of(server) else {
             panic!("after {delay} ms: {:?}", pair.end_of(server));
         };
@@ -132,15 +174,28 @@ fn an_abort_during_set_up_ends_quietly() {
         scene.network.run_for(delay * MS);
         let now = scene.network.now();
         scene.network.with_node(client, |s| {
-            s.endpoint.association_mut(now, id).unwrap().abort(now, Bytes::new());
+            s.endpoint
+                .association_mut(now, id)
+                .unwrap()
+                .abort(now, Bytes::new());
         });
         scene.network.run_for(SECOND);
-        let closed = |e: &Event| matches!(e, Event::Closed { reason: CloseReason::LocalAbort });
+        let closed = |e: &Event| {
+            matches!(
+                e,
+                Event::Closed {
+                    reason: CloseReason::LocalAbort
+                }
+            )
+        };
         assert!(scene.network.node(client).first_event(id, closed).is_some());
         let incoming: Vec<_> = scene.network.node(server).incoming().collect();
         for peer in incoming {
             let over = |e: &Event| matches!(e, Event::Closed { .. });
-            assert!(scene.network.node(server).first_event(peer, over).is_some(), "after {delay} ms");
+            assert!(
+                scene.network.node(server).first_event(peer, over).is_some(),
+                "after {delay} ms"
+            );
         }
     }
 }
@@ -151,9 +206,14 @@ fn a_lost_abort_is_repeated_when_the_peer_goes_on() {
     let (client, server) = (pair.client, pair.server);
     pair.send_thinly(server, 100, 50 * MS, 20);
     pair.run(100 * MS);
-    pair.scene.network.set_hook(drop_nth(0, |sent| chunk_types(sent.payload).contains(&6)));
+    pair.scene
+        .network
+        .set_hook(drop_nth(0, |sent| chunk_types(sent.payload).contains(&6)));
     pair.command(client, |now, assoc| assoc.abort(now, Bytes::new()));
     pair.run(SECOND);
     let end = pair.end_of(server);
-    assert!(matches!(end, Some(CloseReason::PeerAbort { .. })), "{end:?}");
+    assert!(
+        matches!(end, Some(CloseReason::PeerAbort { .. })),
+        "{end:?}"
+    );
 }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use manyway_proto::{Instant, PathInfo};
 use manyway_sim::network::Verdict;
 use manyway_wire::{
-    Abort, CauseList, CommonHeader, CookieAck, EncodeChunk, Heartbeat, PacketWriter, Port, Shutdown, ShutdownAck, Tsn,
-    VerificationTag,
+    Abort, CauseList, CommonHeader, CookieAck, EncodeChunk, Heartbeat, PacketWriter, Port,
+    Shutdown, ShutdownAck, Tsn, VerificationTag,
 };
 
 use crate::support::{MS, Pair, SECOND};
@@ -44,7 +44,12 @@ fn packet(header: CommonHeader, chunk: &dyn EncodeChunk) -> Bytes {
 
 /// What an attacker must not be able to change.
 fn essence(paths: Vec<PathInfo>) -> Vec<String> {
-    let show = |p: PathInfo| format!("{} {:?} {} {} {}", p.id, p.four_tuple, p.state, p.primary, p.cwnd);
+    let show = |p: PathInfo| {
+        format!(
+            "{} {:?} {} {} {}",
+            p.id, p.four_tuple, p.state, p.primary, p.cwnd
+        )
+    };
     paths.into_iter().map(show).collect()
 }
 
@@ -54,20 +59,48 @@ fn packets_with_a_wrong_tag_from_the_peers_own_address_change_nothing() {
     let right = header_of_client(&mut pair);
     let from = pair.paths(pair.server)[0].four_tuple.remote;
     let to = pair.scene.server_address(0);
-    let before = (essence(pair.paths(pair.server)), pair.assoc(pair.server).stats());
+    let before = (
+        essence(pair.paths(pair.server)),
+        pair.assoc(pair.server).stats(),
+    );
     let causes = CauseList::new();
-    let abort = Abort { reflected_tag: false, causes: causes.as_causes() };
-    let reflected = Abort { reflected_tag: true, causes: causes.as_causes() };
-    let chunks: [&dyn EncodeChunk; 6] =
-        [&abort, &reflected, &Shutdown { cumulative_tsn_ack: Tsn(1) }, &ShutdownAck, &CookieAck, &Heartbeat { info: b"x" }];
+    let abort = Abort {
+        reflected_tag: false,
+        causes: causes.as_causes(),
+    };
+    let reflected = Abort {
+        reflected_tag: true,
+        causes: causes.as_causes(),
+    };
+    let chunks: [&dyn EncodeChunk; 6] = [
+        &abort,
+        &reflected,
+        &Shutdown {
+            cumulative_tsn_ack: Tsn(1),
+        },
+        &ShutdownAck,
+        &CookieAck,
+        &Heartbeat { info: b"x" },
+    ];
     for chunk in chunks {
         for flip in [1, 0x8000_0000, u32::MAX] {
             let tag = VerificationTag(right.verification_tag.0 ^ flip);
-            let forged = packet(CommonHeader { verification_tag: tag, ..right }, chunk);
+            let forged = packet(
+                CommonHeader {
+                    verification_tag: tag,
+                    ..right
+                },
+                chunk,
+            );
             pair.scene.network.inject(from, to, forged);
         }
-        let wrong_port = CommonHeader { source_port: Port(right.source_port.0 ^ 1), ..right };
-        pair.scene.network.inject(from, to, packet(wrong_port, chunk));
+        let wrong_port = CommonHeader {
+            source_port: Port(right.source_port.0 ^ 1),
+            ..right
+        };
+        pair.scene
+            .network
+            .inject(from, to, packet(wrong_port, chunk));
         let mut corrupt = packet(right, chunk).to_vec();
         corrupt[9] ^= 4;
         pair.scene.network.inject(from, to, corrupt.into());
@@ -75,7 +108,10 @@ fn packets_with_a_wrong_tag_from_the_peers_own_address_change_nothing() {
     pair.run(200 * MS);
     let stats = pair.assoc(pair.server).stats();
     assert_eq!(essence(pair.paths(pair.server)), before.0);
-    assert_eq!((stats.bytes_received, stats.timeouts), (before.1.bytes_received, before.1.timeouts));
+    assert_eq!(
+        (stats.bytes_received, stats.timeouts),
+        (before.1.bytes_received, before.1.timeouts)
+    );
     assert!(pair.end_of(pair.server).is_none() && pair.end_of(pair.client).is_none());
 }
 
@@ -83,17 +119,33 @@ fn packets_with_a_wrong_tag_from_the_peers_own_address_change_nothing() {
 fn a_host_that_knows_the_tag_but_receives_nothing_moves_no_path() {
     let mut pair = Pair::reference(82);
     let right = header_of_client(&mut pair);
-    let before: Vec<_> = pair.paths(pair.server).iter().map(|p| (p.id, p.four_tuple)).collect();
+    let before: Vec<_> = pair
+        .paths(pair.server)
+        .iter()
+        .map(|p| (p.id, p.four_tuple))
+        .collect();
     let attacker: SocketAddr = "203.0.113.66:4000".parse().unwrap();
     for _ in 0..20 {
         let to = pair.scene.server_address(0);
-        pair.scene.network.inject(attacker, to, packet(right, &Heartbeat { info: b"let me in" }));
+        pair.scene.network.inject(
+            attacker,
+            to,
+            packet(right, &Heartbeat { info: b"let me in" }),
+        );
         pair.run(300 * MS);
-        let primary = pair.paths(pair.server).into_iter().find(|p| p.primary).unwrap();
+        let primary = pair
+            .paths(pair.server)
+            .into_iter()
+            .find(|p| p.primary)
+            .unwrap();
         assert_ne!(primary.four_tuple.remote, attacker);
     }
     pair.run(30 * SECOND);
-    let after: Vec<_> = pair.paths(pair.server).iter().map(|p| (p.id, p.four_tuple)).collect();
+    let after: Vec<_> = pair
+        .paths(pair.server)
+        .iter()
+        .map(|p| (p.id, p.four_tuple))
+        .collect();
     assert_eq!(after, before, "{}", pair.describe());
 }
 
@@ -117,7 +169,10 @@ fn thousands_of_forged_sources_are_bounded_and_counted() {
     assert!(most <= 2 + 4, "{most} paths");
     let refused = pair.assoc(pair.server).stats().refused_candidates;
     assert!(refused > 4800, "{refused} refused");
-    assert!(bytes_sent(&pair) - sent_before < 20_000, "forged packets are not amplified");
+    assert!(
+        bytes_sent(&pair) - sent_before < 20_000,
+        "forged packets are not amplified"
+    );
     pair.run(20 * SECOND);
     assert_eq!(pair.paths(pair.server).len(), 2, "{}", pair.describe());
     // A real change of address still gets through afterwards.
@@ -151,13 +206,27 @@ fn a_cookie_presented_from_another_address_is_no_proof_for_that_address() {
     let victim: SocketAddr = "203.0.113.7:9899".parse().unwrap();
     scene.network.inject(victim, to, echo);
     scene.network.run_for(SECOND);
-    let id = scene.network.node(server).incoming().next().expect("the cookie itself is good");
-    scene.network.with_node(server, |s| s.send_bulk(id, Some(1_000_000), 1400));
+    let id = scene
+        .network
+        .node(server)
+        .incoming()
+        .next()
+        .expect("the cookie itself is good");
+    scene
+        .network
+        .with_node(server, |s| s.send_bulk(id, Some(1_000_000), 1400));
     let before = scene.network.counters().sent;
     scene.network.run_for(5 * SECOND);
     let assoc = scene.network.node(server).endpoint.association(id).unwrap();
-    assert!(assoc.paths().all(|p| p.state == manyway_proto::PathState::Unconfirmed));
-    assert!(assoc.paths().all(|p| p.bytes_sent < 2_000), "the victim is not flooded");
+    assert!(
+        assoc
+            .paths()
+            .all(|p| p.state == manyway_proto::PathState::Unconfirmed)
+    );
+    assert!(
+        assoc.paths().all(|p| p.bytes_sent < 2_000),
+        "the victim is not flooded"
+    );
     assert!(scene.network.counters().sent - before < 40);
     assert!(scene.network.now() > Instant::ZERO);
 }

@@ -9,5 +9,6 @@ mod interfaces;
 mod lossy;
 mod messages;
 mod moves;
+mod sizes;
 mod steering;
 mod support;

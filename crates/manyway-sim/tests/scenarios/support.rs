@@ -51,7 +51,11 @@ impl Pair {
     }
 
     /// Gives commands to an association and lets it send.
-    pub(crate) fn command<R>(&mut self, (host, id): Side, f: impl FnOnce(manyway_sim::Instant, &mut Association) -> R) -> R {
+    pub(crate) fn command<R>(
+        &mut self,
+        (host, id): Side,
+        f: impl FnOnce(manyway_sim::Instant, &mut Association) -> R,
+    ) -> R {
         let now = self.scene.network.now();
         self.scene.network.with_node(host, |station| {
             let assoc = station.endpoint.association_mut(now, id);
@@ -69,7 +73,10 @@ impl Pair {
     }
 
     pub(crate) fn active_paths(&self, side: Side) -> usize {
-        self.paths(side).iter().filter(|p| p.state == PathState::Active).count()
+        self.paths(side)
+            .iter()
+            .filter(|p| p.state == PathState::Active)
+            .count()
     }
 
     /// The path of one side that runs over the scene's path `index`.
@@ -78,8 +85,13 @@ impl Pair {
         let client = network.addresses(self.scene.client)[index];
         let server = network.addresses(self.scene.server)[index];
         let local = if side == self.client { client } else { server };
-        let found = self.paths(side).into_iter().find(|p| p.four_tuple.local == local);
-        found.expect("each path of the scene has a path of the association").id
+        let found = self
+            .paths(side)
+            .into_iter()
+            .find(|p| p.four_tuple.local == local);
+        found
+            .expect("each path of the scene has a path of the association")
+            .id
     }
 
     pub(crate) fn run(&mut self, time: Duration) {
@@ -88,11 +100,20 @@ impl Pair {
     }
 
     /// Waits until `done`, in steps of a millisecond.
-    pub(crate) fn wait(&mut self, what: &str, most: Duration, done: impl Fn(&Self) -> bool) -> Duration {
+    pub(crate) fn wait(
+        &mut self,
+        what: &str,
+        most: Duration,
+        done: impl Fn(&Self) -> bool,
+    ) -> Duration {
         let start = self.scene.network.now();
         while !done(self) {
             let waited = self.scene.network.now() - start;
-            assert!(waited < most, "after {waited:?} still not: {what}\n{}", self.describe());
+            assert!(
+                waited < most,
+                "after {waited:?} still not: {what}\n{}",
+                self.describe()
+            );
             self.scene.network.run_for(MS);
         }
         self.check();
@@ -113,14 +134,16 @@ impl Pair {
     pub(crate) fn send_thinly(&mut self, from: Side, len: usize, every: Duration, count: u32) {
         let now = self.scene.network.now();
         for number in 0..count {
-            self.scene.network.schedule_with(now + every * number, move |network| {
-                let now = network.now();
-                network.with_node(from.0, |station| {
-                    if let Some(assoc) = station.endpoint.association_mut(now, from.1) {
-                        let _ = assoc.send(manyway_proto::Message::new(0, vec![7; len]));
-                    }
+            self.scene
+                .network
+                .schedule_with(now + every * number, move |network| {
+                    let now = network.now();
+                    network.with_node(from.0, |station| {
+                        if let Some(assoc) = station.endpoint.association_mut(now, from.1) {
+                            let _ = assoc.send(manyway_proto::Message::new(0, vec![7; len]));
+                        }
+                    });
                 });
-            });
         }
     }
 
@@ -131,12 +154,16 @@ impl Pair {
     /// Measures the longest gap at `side` anew.
     pub(crate) fn restart_gap(&mut self, (host, id): Side) {
         let now = self.scene.network.now();
-        self.scene.network.with_node(host, |s| s.received_mut(id).restart_gap(now));
+        self.scene
+            .network
+            .with_node(host, |s| s.received_mut(id).restart_gap(now));
     }
 
     pub(crate) fn events(&self, (host, id): Side) -> Vec<Event> {
         let all = self.scene.network.node(host).events.iter();
-        all.filter(|(_, of, _)| *of == id).map(|(_, _, e)| e.clone()).collect()
+        all.filter(|(_, of, _)| *of == id)
+            .map(|(_, _, e)| e.clone())
+            .collect()
     }
 
     pub(crate) fn end_of(&self, side: Side) -> Option<manyway_proto::CloseReason> {
@@ -177,11 +204,6 @@ pub(crate) fn one_path(seed: u64) -> Scene {
     Scene::new(&[ScenePath::direct(link(50, 10 * MS))], seed)
 }
 
-/// Type of the first chunk of a packet.
-pub(crate) fn first_chunk(sent: &Sent<'_>) -> Option<u8> {
-    sent.payload.get(12).copied()
-}
-
 /// Whether a packet contains a chunk of this type.
 pub(crate) fn has_chunk(sent: &Sent<'_>, kind: u8) -> bool {
     chunk_types(sent.payload).contains(&kind)
@@ -190,7 +212,9 @@ pub(crate) fn has_chunk(sent: &Sent<'_>, kind: u8) -> bool {
 pub(crate) fn chunk_types(packet: &[u8]) -> Vec<u8> {
     let mut types = Vec::new();
     let mut at = 12;
-    while let Some(&[kind, _, high, low]) = packet.get(at..at + 4).and_then(|h| h.first_chunk::<4>()) {
+    while let Some(&[kind, _, high, low]) =
+        packet.get(at..at + 4).and_then(|h| h.first_chunk::<4>())
+    {
         types.push(kind);
         let len = usize::from(u16::from_be_bytes([high, low])).max(4);
         at += len.next_multiple_of(4);
@@ -199,13 +223,20 @@ pub(crate) fn chunk_types(packet: &[u8]) -> Vec<u8> {
 }
 
 /// A hook that drops the `n`th packet (from 0) that `wanted` accepts.
-pub(crate) fn drop_nth(n: usize, wanted: impl Fn(&Sent<'_>) -> bool + 'static) -> impl FnMut(&Sent<'_>) -> Verdict {
+pub(crate) fn drop_nth(
+    n: usize,
+    wanted: impl Fn(&Sent<'_>) -> bool + 'static,
+) -> impl FnMut(&Sent<'_>) -> Verdict {
     let mut seen = 0;
     move |sent| {
         if !wanted(sent) {
             return Verdict::Pass;
         }
         seen += 1;
-        if seen == n + 1 { Verdict::Drop } else { Verdict::Pass }
+        if seen == n + 1 {
+            Verdict::Drop
+        } else {
+            Verdict::Pass
+        }
     }
 }

@@ -32,13 +32,17 @@ impl Bound {
 
     fn try_send(&self, transmit: &manyway_proto::Transmit, contents: &[u8]) -> bool {
         let wildcard = self.local.ip().is_unspecified();
-        let result = self.socket.try_send(&Datagrams {
+        let datagrams = Datagrams {
             destination: transmit.path.remote,
             source: wildcard.then(|| transmit.path.local.ip()),
             ecn: None,
             segment_size: transmit.segment_size,
             contents,
-        });
+        };
+        let result = match transmit.may_fragment {
+            true => self.socket.try_send_fragmented(&datagrams),
+            false => self.socket.try_send(&datagrams),
+        };
         match result {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return false,
             // To the engine it is a lost packet; its timers find out.

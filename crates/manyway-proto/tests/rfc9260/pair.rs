@@ -1,0 +1,255 @@
+//! Two endpoints whose packets a test can see, hold back, and make up.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use manyway_proto::{
+    AssocId, AssocState, CloseReason, Connect, ConnectError, Endpoint, EndpointConfig, Event,
+    FourTuple, Instant, Port,
+};
+use manyway_wire::{
+    ChecksumPolicy, Chunk, ChunkType, CommonHeader, Data, DataFlags, DuplicateTsns, EncodeChunk,
+    GapBlocks, Packet, PacketWriter, Ppid, Sack, Ssn, StreamId, Tsn, VerificationTag,
+};
+
+pub(crate) const MS: Duration = Duration::from_millis(1);
+pub(crate) const SERVER_PORT: Port = Port(80);
+
+pub(crate) fn address(end: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, end as u8 + 1], 9899))
+}
+
+/// A chunk as bytes.
+pub(crate) struct Raw(pub(crate) Vec<u8>);
+
+impl EncodeChunk for Raw {
+    fn encoded_len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+}
+
+pub(crate) fn raw(kind: u8, flags: u8, value: &[u8]) -> Raw {
+    let len = (4 + value.len()) as u16;
+    Raw([&[kind, flags][..], &len.to_be_bytes(), value].concat())
+}
+
+pub(crate) fn packet(header: CommonHeader, chunks: &[&dyn EncodeChunk]) -> Bytes {
+    let mut bytes = Vec::new();
+    let mut writer = PacketWriter::new(&mut bytes, &header, 1472);
+    for chunk in chunks {
+        assert!(writer.push(*chunk));
+    }
+    writer.finish(true);
+    bytes.into()
+}
+
+/// A packet that an endpoint sent: its header and its chunks.
+pub(crate) struct Seen {
+    pub(crate) header: CommonHeader,
+    pub(crate) bytes: Bytes,
+}
+
+impl Seen {
+    pub(crate) fn kinds(&self) -> Vec<ChunkType> {
+        let packet = Packet::decode(&self.bytes, ChecksumPolicy::Verify).unwrap();
+        packet.chunks().map(|raw| raw.unwrap().kind).collect()
+    }
+
+    /// Looks at the first chunk of a kind.
+    pub(crate) fn with<R>(&self, kind: ChunkType, f: impl FnOnce(Chunk<'_>, u8) -> R) -> Option<R> {
+        let packet = Packet::decode(&self.bytes, ChecksumPolicy::Verify).unwrap();
+        let raw = packet
+            .chunks()
+            .map(Result::unwrap)
+            .find(|raw| raw.kind == kind)?;
+        Some(f(Chunk::decode(&raw).unwrap(), raw.flags))
+    }
+}
+
+/// Two endpoints; 0 connects to 1.
+pub(crate) struct Pair {
+    pub(crate) now: Instant,
+    pub(crate) ends: [Endpoint; 2],
+    pub(crate) ids: [Option<AssocId>; 2],
+    pub(crate) headers: [CommonHeader; 2],
+    pub(crate) next_tsn: [Tsn; 2],
+}
+
+pub(crate) fn no_header() -> CommonHeader {
+    CommonHeader {
+        source_port: Port(5),
+        destination_port: SERVER_PORT,
+        verification_tag: VerificationTag(0),
+    }
+}
+
+impl Pair {
+    pub(crate) fn new() -> Self {
+        let mut ends = [1, 2].map(|seed| Endpoint::new(EndpointConfig::default(), [seed; 32]));
+        ends[1].listen(SERVER_PORT).unwrap();
+        Self {
+            now: Instant::ZERO,
+            ends,
+            ids: [None; 2],
+            headers: [no_header(); 2],
+            next_tsn: [Tsn(0); 2],
+        }
+    }
+
+    pub(crate) fn try_connect(&mut self) -> Result<AssocId, ConnectError> {
+        let request = Connect {
+            locals: vec![address(0)],
+            remotes: vec![address(1)],
+            port: SERVER_PORT,
+        };
+        self.ends[0].connect(self.now, request)
+    }
+
+    pub(crate) fn connect(&mut self) {
+        self.ids[0] = Some(self.try_connect().unwrap());
+    }
+
+    pub(crate) fn established() -> Self {
+        let mut pair = Self::new();
+        pair.connect();
+        pair.settle();
+        pair.ids[1] = pair.ends[1].associations().next().map(|a| a.id());
+        assert_eq!(
+            (pair.state(0), pair.state(1)),
+            (AssocState::Established, AssocState::Established)
+        );
+        while pair.ends.iter_mut().any(|end| end.poll_event().is_some()) {}
+        pair
+    }
+
+    pub(crate) fn state(&self, end: usize) -> AssocState {
+        self.ends[end]
+            .association(self.ids[end].unwrap())
+            .unwrap()
+            .state()
+    }
+
+    /// The next packets of one end, not delivered.
+    pub(crate) fn take(&mut self, end: usize) -> Vec<Seen> {
+        let mut buf = Vec::new();
+        let mut all = Vec::new();
+        while let Some(transmit) = self.ends[end].poll_transmit(self.now, 1, &mut buf) {
+            let bytes = Bytes::copy_from_slice(&buf[..transmit.size]);
+            let header = Packet::decode(&bytes, ChecksumPolicy::Verify)
+                .unwrap()
+                .header();
+            let seen = Seen { header, bytes };
+            self.learn(end, &seen);
+            all.push(seen);
+        }
+        all
+    }
+
+    pub(crate) fn learn(&mut self, end: usize, seen: &Seen) {
+        if seen.header.verification_tag.0 != 0 {
+            self.headers[end] = seen.header;
+        }
+        let first = seen.with(ChunkType::INIT, |c, _| match c {
+            Chunk::Init(init) => init.initial_tsn,
+            _ => unreachable!(),
+        });
+        let second = seen.with(ChunkType::INIT_ACK, |c, _| match c {
+            Chunk::InitAck(ack) => ack.initial_tsn,
+            _ => unreachable!(),
+        });
+        let data = seen.with(ChunkType::DATA, |c, _| match c {
+            Chunk::Data(data) => data.tsn.next(),
+            _ => unreachable!(),
+        });
+        if let Some(tsn) = first.or(second).or(data) {
+            self.next_tsn[end] = tsn;
+        }
+    }
+
+    pub(crate) fn deliver(&mut self, to: usize, bytes: Bytes) {
+        let path = FourTuple {
+            local: address(to),
+            remote: address(1 - to),
+        };
+        self.ends[to].handle_datagram(self.now, path, bytes);
+    }
+
+    pub(crate) fn settle(&mut self) {
+        loop {
+            let packets = [0, 1].map(|end| self.take(end));
+            if packets.iter().all(Vec::is_empty) {
+                return;
+            }
+            for (end, list) in packets.into_iter().enumerate() {
+                list.into_iter()
+                    .for_each(|seen| self.deliver(1 - end, seen.bytes));
+            }
+        }
+    }
+
+    /// Sends chunks to the server as the client would, and gives back its answers.
+    pub(crate) fn inject(&mut self, chunks: &[&dyn EncodeChunk]) -> Vec<Seen> {
+        let bytes = packet(self.headers[0], chunks);
+        self.deliver(1, bytes);
+        self.take(1)
+    }
+
+    pub(crate) fn end_of(&mut self, end: usize) -> Option<CloseReason> {
+        while let Some((id, event)) = self.ends[end].poll_event() {
+            if Some(id) == self.ids[end]
+                && let Event::Closed { reason } = event
+            {
+                return Some(reason);
+            }
+        }
+        None
+    }
+
+    /// A DATA chunk of the client, `ahead` of the next one expected.
+    pub(crate) fn data(&self, ahead: u32, ssn: u16) -> Data<'static> {
+        let flags = DataFlags {
+            begin: true,
+            end: true,
+            ..DataFlags::default()
+        };
+        let tsn = self.next_tsn[0].add(ahead);
+        Data {
+            tsn,
+            stream: StreamId(0),
+            ssn: Ssn(ssn),
+            ppid: Ppid(0),
+            flags,
+            payload: b"hello",
+        }
+    }
+
+    pub(crate) fn sack(&self, cumulative: Tsn) -> Sack<'static> {
+        Sack {
+            cumulative_tsn_ack: cumulative,
+            a_rwnd: 1 << 20,
+            flags: 0,
+            gaps: GapBlocks::new(&[]),
+            duplicates: DuplicateTsns::new(&[]),
+        }
+    }
+}
+
+pub(crate) fn kinds(all: &[Seen]) -> Vec<ChunkType> {
+    all.iter().flat_map(Seen::kinds).collect()
+}
+
+pub(crate) fn causes_of(all: &[Seen], kind: ChunkType) -> Vec<u16> {
+    let found = all.iter().find_map(|seen| {
+        seen.with(kind, |chunk, _| match chunk {
+            Chunk::Abort(abort) => abort.causes.iter().flatten().map(|c| c.code()).collect(),
+            Chunk::Error(error) => error.causes.iter().flatten().map(|c| c.code()).collect(),
+            _ => vec![],
+        })
+    });
+    found.unwrap_or_default()
+}

@@ -1,0 +1,300 @@
+//! Ends of associations: shutdown and abort, from either side, in every state that lasts.
+
+use std::time::Duration;
+
+use manyway::{AssocState, CloseReason};
+use manyway_bed::BedPath;
+
+use crate::network::{self, Initiator, Pair, SCTP_PORT, soon, their_udp, until};
+use crate::transfer::{check_arrival, receive, send, their_send};
+
+const BOTH: [Initiator; 2] = [Initiator::We, Initiator::They];
+/// Long enough for the link to be in use when the end is asked for.
+const COUNT: u64 = 100;
+const LENGTH: usize = 20_000;
+
+/// What the peer's abort with a reason looks like here.
+pub(crate) fn aborted_by_peer(reason: &CloseReason, wanted: &[u8]) {
+    let CloseReason::PeerAbort { user, .. } = reason else {
+        panic!("{reason:?}");
+    };
+    assert_eq!(user.as_deref(), Some(wanted));
+}
+
+#[test]
+fn we_shut_down_an_idle_association() {
+    for initiator in BOTH {
+        network::run(async move |world| {
+            let Pair { mut peer, ours, .. } = world.associate(initiator).await;
+            soon("shutdown", ours.shutdown()).await.unwrap();
+            peer.event("shutdown").await;
+            peer.event("closed").await;
+            peer.event("end").await;
+        });
+    }
+}
+
+#[test]
+fn they_shut_down_an_idle_association() {
+    for initiator in BOTH {
+        network::run(async move |world| {
+            let Pair { mut peer, ours, .. } = world.associate(initiator).await;
+            peer.command("shutdown").await;
+            assert_eq!(soon("end of data", ours.recv()).await, Ok(None));
+            assert_eq!(soon("end", ours.closed()).await, CloseReason::Graceful);
+            peer.event("closed").await;
+        });
+    }
+}
+
+#[test]
+fn what_was_sent_before_our_shutdown_arrives_first() {
+    network::run(async |world| {
+        let Pair { mut peer, ours, .. } = world.associate(Initiator::We).await;
+        send(&ours, COUNT, LENGTH).await;
+        let (ended, ()) = tokio::join!(
+            soon("shutdown", ours.shutdown()),
+            check_arrival(&mut peer, COUNT, LENGTH)
+        );
+        ended.unwrap();
+        peer.event("closed").await;
+    });
+}
+
+#[test]
+fn what_was_sent_before_their_shutdown_arrives_first() {
+    network::run(async |world| {
+        let Pair { mut peer, ours, .. } = world.associate(Initiator::They).await;
+        peer.begin(&their_send(COUNT, LENGTH));
+        peer.begin("shutdown");
+        receive(&ours, COUNT, LENGTH).await;
+        assert_eq!(soon("end of data", ours.recv()).await, Ok(None));
+        assert_eq!(soon("end", ours.closed()).await, CloseReason::Graceful);
+        peer.event("closed").await;
+    });
+}
+
+/// Whoever is asked to end still gets rid of what it has.
+#[test]
+fn data_of_both_sides_survive_our_shutdown() {
+    network::run(async |mut world| {
+        world.options = vec![("send-buffer", 4 << 20)];
+        let Pair { mut peer, ours, .. } = world.associate(Initiator::We).await;
+        // It takes all before it learns of the end: afterwards it would take no more.
+        peer.command(&their_send(COUNT, LENGTH)).await;
+        send(&ours, COUNT, LENGTH).await;
+        let (ended, (), ()) = tokio::join!(
+            soon("shutdown", ours.shutdown()),
+            receive(&ours, COUNT, LENGTH),
+            check_arrival(&mut peer, COUNT, LENGTH)
+        );
+        ended.unwrap();
+        peer.event("closed").await;
+    });
+}
+
+#[test]
+fn data_of_both_sides_survive_their_shutdown() {
+    network::run(async |world| {
+        let Pair { mut peer, ours, .. } = world.associate(Initiator::They).await;
+        send(&ours, COUNT, LENGTH).await;
+        peer.begin(&their_send(COUNT, LENGTH));
+        peer.begin("shutdown");
+        tokio::join!(
+            receive(&ours, COUNT, LENGTH),
+            check_arrival(&mut peer, COUNT, LENGTH)
+        );
+        assert_eq!(soon("end", ours.closed()).await, CloseReason::Graceful);
+        peer.event("closed").await;
+    });
+}
+
+#[test]
+fn both_sides_shut_down_at_once() {
+    network::run(async |world| {
+        let Pair { mut peer, ours, .. } = world.associate(Initiator::We).await;
+        peer.begin("shutdown");
+        soon("shutdown", ours.shutdown()).await.unwrap();
+        peer.event("closed").await;
+    });
+}
+
+#[test]
+fn a_shutdown_survives_loss() {
+    for initiator in BOTH {
+        network::run(async move |world| {
+            let Pair { mut peer, ours, .. } = world.associate(initiator).await;
+            world.bed.path(0).cut();
+            let (ended, ()) = tokio::join!(soon("shutdown", ours.shutdown()), async {
+                tokio::time::sleep(Duration::from_millis(700)).await;
+                world.bed.path(0).restore();
+            });
+            ended.unwrap();
+            peer.event("closed").await;
+        });
+    }
+}
+
+#[test]
+fn we_abort_an_established_association() {
+    for initiator in BOTH {
+        network::run(async move |world| {
+            let Pair { mut peer, ours, .. } = world.associate(initiator).await;
+            ours.abort(b"enough");
+            assert_eq!(soon("end", ours.closed()).await, CloseReason::LocalAbort);
+            peer.event("lost").await;
+        });
+    }
+}
+
+#[test]
+fn they_abort_an_established_association() {
+    for initiator in BOTH {
+        network::run(async move |world| {
+            let Pair { mut peer, ours, .. } = world.associate(initiator).await;
+            peer.command("abort enough").await;
+            aborted_by_peer(&soon("end", ours.closed()).await, b"enough");
+        });
+    }
+}
+
+/// Neither side reads or hears enough for the shutdown to go on: it stays where it is.
+async fn stuck_in_shutdown_pending(pair: &mut Pair) {
+    pair.peer.command("pause").await;
+    send(&pair.ours, COUNT, LENGTH).await;
+    let ours = pair.ours.clone();
+    tokio::spawn(async move { ours.shutdown().await });
+    let pending = || pair.ours.state() == AssocState::ShutdownPending;
+    until("shutdown-pending", pending).await;
+}
+
+#[test]
+fn we_abort_while_our_shutdown_waits_for_acknowledgements() {
+    network::run(async |mut world| {
+        world.options = vec![("receive-buffer", 65_536)];
+        let mut pair = world.associate(Initiator::We).await;
+        stuck_in_shutdown_pending(&mut pair).await;
+        pair.ours.abort(b"no patience");
+        pair.peer.command("resume").await;
+        pair.peer.event("lost").await;
+    });
+}
+
+#[test]
+fn they_abort_while_our_shutdown_waits_for_acknowledgements() {
+    network::run(async |mut world| {
+        world.options = vec![("receive-buffer", 65_536)];
+        let mut pair = world.associate(Initiator::We).await;
+        stuck_in_shutdown_pending(&mut pair).await;
+        pair.peer.command("abort no patience").await;
+        aborted_by_peer(&soon("end", pair.ours.closed()).await, b"no patience");
+    });
+}
+
+/// The peer has sent SHUTDOWN only after we acknowledged everything, and we have data left.
+async fn stuck_in_shutdown_received(pair: &mut Pair) {
+    pair.peer.command("pause").await;
+    send(&pair.ours, COUNT, LENGTH).await;
+    pair.peer.command("shutdown").await;
+    let received = || pair.ours.state() == AssocState::ShutdownReceived;
+    until("shutdown-received", received).await;
+}
+
+#[test]
+fn we_abort_after_their_shutdown() {
+    network::run(async |mut world| {
+        world.options = vec![("receive-buffer", 65_536)];
+        let mut pair = world.associate(Initiator::They).await;
+        stuck_in_shutdown_received(&mut pair).await;
+        pair.ours.abort(b"no patience");
+        pair.peer.command("resume").await;
+        pair.peer.event("lost").await;
+    });
+}
+
+/// This side has sent SHUTDOWN and hears nothing; its ABORT gets through.
+#[test]
+fn we_abort_after_our_shutdown_was_sent() {
+    network::run(async |world| {
+        let Pair { mut peer, ours, .. } = world.associate(Initiator::We).await;
+        world.bed.path(0).set_cut(false, true);
+        let waiting = ours.clone();
+        tokio::spawn(async move { waiting.shutdown().await });
+        until("shutdown-sent", || ours.state() == AssocState::ShutdownSent).await;
+        peer.event("shutdown").await;
+        ours.abort(b"no patience");
+        peer.event("lost").await;
+        world.bed.path(0).restore();
+    });
+}
+
+/// The peer's SHUTDOWN arrives, our SHUTDOWN-ACK does not.
+#[test]
+fn we_abort_after_our_shutdown_ack_was_sent() {
+    network::run(async |world| {
+        let Pair { mut peer, ours, .. } = world.associate(Initiator::They).await;
+        world.bed.path(0).set_cut(true, true);
+        peer.command("shutdown").await;
+        let sent = || ours.state() == AssocState::ShutdownAckSent;
+        until("shutdown-ack-sent", sent).await;
+        world.bed.path(0).set_cut(true, false);
+        ours.abort(b"no patience");
+        peer.event("end").await;
+    });
+}
+
+/// The peer has data for us, asks for the end and changes its mind.
+#[test]
+fn they_abort_while_their_shutdown_waits_for_acknowledgements() {
+    network::run(async |mut world| {
+        world.config.transport.receive_buffer = 65_536;
+        world.options = vec![("send-buffer", 1 << 20)];
+        let Pair { mut peer, ours, .. } = world.associate(Initiator::They).await;
+        peer.command(&their_send(20, LENGTH)).await;
+        peer.command("shutdown").await;
+        receive(&ours, 2, LENGTH).await;
+        assert_eq!(ours.state(), AssocState::Established);
+        peer.command("abort no patience").await;
+        aborted_by_peer(&soon("end", ours.closed()).await, b"no patience");
+    });
+}
+
+#[test]
+fn a_peer_that_vanished_is_given_up() {
+    network::run(async |mut world| {
+        world.config.transport.peer_timeout = Duration::from_secs(2);
+        world.config.transport.rto_max = Duration::from_millis(300);
+        let Pair { peer, ours, .. } = world.associate(Initiator::We).await;
+        world.bed.path(0).cut();
+        send(&ours, 10, LENGTH).await;
+        let reason = soon("end", ours.closed()).await;
+        assert_eq!(reason, CloseReason::PeerUnreachable);
+        drop(peer);
+    });
+}
+
+#[test]
+fn our_attempt_to_connect_may_be_given_up_and_begun_again() {
+    network::run(async |world| {
+        let mut peer = world.peer().await;
+        peer.command("listen").await;
+        let endpoint = world.endpoint().await;
+        let remotes = their_udp();
+        // Its answers get lost: cookie-wait.
+        world
+            .bed
+            .paths()
+            .iter()
+            .for_each(|path| path.set_cut(false, true));
+        let connecting = endpoint.connect(&remotes, SCTP_PORT);
+        let patience = Duration::from_millis(500);
+        let early = tokio::time::timeout(patience, connecting).await;
+        assert!(early.is_err(), "connected without an answer");
+        world.bed.paths().iter().for_each(BedPath::restore);
+        let ours = soon("connect", endpoint.connect(&remotes, SCTP_PORT)).await;
+        let ours = ours.unwrap();
+        peer.event("up").await;
+        send(&ours, 10, 1000).await;
+        check_arrival(&mut peer, 10, 1000).await;
+    });
+}

@@ -1,0 +1,205 @@
+//! The Linux kernel's SCTP. The machine boots once, so the scenarios follow each other in one test.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use manyway::{AssocState, CloseReason, ConnectError, PathState, UDP_PORT};
+use manyway_bed::Loss;
+
+use crate::endings::aborted_by_peer;
+use crate::network::{self, Initiator, OURS, Pair, SCTP_PORT, World, soon, until};
+use crate::peer::{Peer, Stack};
+use crate::transfer::{check_arrival, exchange, receive, send, their_send};
+use crate::vm;
+
+const BOTH: [Initiator; 2] = [Initiator::We, Initiator::They];
+const COUNT: u64 = 50;
+const LENGTH: usize = 20_000;
+
+#[test]
+fn the_linux_kernel_interoperates() {
+    let directory = match vm::build() {
+        Ok(directory) => directory,
+        Err(missing) => return println!("skipped: there is no {missing}"),
+    };
+    network::run_against(Stack::Linux, async move |mut world| {
+        world.config.transport.heartbeat_interval = Duration::from_millis(300);
+        world.config.transport.path_max_retransmits = 1;
+        let mut peer = vm::start(world.bed, &directory).await;
+        for option in [
+            "sctp/rto_initial 300",
+            "sctp/rto_min 200",
+            "sctp/rto_max 1000",
+        ] {
+            peer.command(&format!("option {option}")).await;
+        }
+        peer.command("option sctp/hb_interval 200").await;
+        peer.command("option sctp/path_max_retrans 1").await;
+        for asconf in [0, 1] {
+            peer.command(&format!("option sctp/addip_enable {asconf}"))
+                .await;
+            peer.command(&format!("option sctp/auth_enable {asconf}"))
+                .await;
+            for initiator in BOTH {
+                peer = transfers(&world, peer, initiator).await;
+            }
+        }
+        for initiator in BOTH {
+            peer = shutdowns(&world, peer, initiator).await;
+            peer = aborts(&world, peer, initiator).await;
+        }
+        peer = refusals(&world, peer).await;
+        peer = loss(&world, peer).await;
+        failover(&world, peer).await;
+    });
+}
+
+/// The association between this side and a fresh peer in the machine.
+async fn associate(world: &World<'_>, mut peer: Peer, initiator: Initiator) -> Pair {
+    peer.command(&format!("start {UDP_PORT}")).await;
+    peer.command(&format!("bind {SCTP_PORT} {}", vm::ADDRESSES.join(" ")))
+        .await;
+    let first = SocketAddr::new(vm::ADDRESSES[0].parse().unwrap(), UDP_PORT);
+    world.associate_with(peer, &[first], initiator).await
+}
+
+/// Ends what is left of an association, on both sides.
+async fn reset(pair: Pair) -> Peer {
+    let Pair {
+        mut peer, endpoint, ..
+    } = pair;
+    peer.begin("exit");
+    peer.event("ready").await;
+    endpoint.close();
+    drop(endpoint);
+    // The next endpoint needs the UDP port.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    peer.forget();
+    peer
+}
+
+async fn transfers(world: &World<'_>, peer: Peer, initiator: Initiator) -> Peer {
+    let mut pair = associate(world, peer, initiator).await;
+    assert_eq!(pair.streams, "16 64");
+    for size in [1, 3, 4, 1204, 1205, 1473, 5000, 65_536] {
+        exchange(&mut pair, 5, size).await;
+    }
+    exchange(&mut pair, 1000, 50).await;
+    if initiator == Initiator::We {
+        assert_eq!(pair.ours.paths().len(), 1, "{:?}", pair.ours.paths());
+    }
+    assert!(!pair.peer.has_said("remote-error"));
+    reset(pair).await
+}
+
+async fn shutdowns(world: &World<'_>, peer: Peer, initiator: Initiator) -> Peer {
+    let mut pair = associate(world, peer, initiator).await;
+    send(&pair.ours, COUNT, LENGTH).await;
+    let (ended, ()) = tokio::join!(
+        soon("shutdown", pair.ours.shutdown()),
+        check_arrival(&mut pair.peer, COUNT, LENGTH)
+    );
+    ended.unwrap();
+    pair.peer.event("closed").await;
+    let peer = reset(pair).await;
+
+    let mut pair = associate(world, peer, initiator).await;
+    pair.peer.begin(&their_send(COUNT, LENGTH));
+    pair.peer.begin("shutdown");
+    receive(&pair.ours, COUNT, LENGTH).await;
+    assert_eq!(soon("end of data", pair.ours.recv()).await, Ok(None));
+    assert_eq!(soon("end", pair.ours.closed()).await, CloseReason::Graceful);
+    reset(pair).await
+}
+
+async fn aborts(world: &World<'_>, peer: Peer, initiator: Initiator) -> Peer {
+    let mut pair = associate(world, peer, initiator).await;
+    pair.ours.abort(b"enough");
+    pair.peer.event("lost").await;
+    let peer = reset(pair).await;
+
+    let mut pair = associate(world, peer, initiator).await;
+    pair.peer.command("abort enough").await;
+    aborted_by_peer(&soon("end", pair.ours.closed()).await, b"enough");
+    let peer = reset(pair).await;
+
+    // With a shutdown under way.
+    let mut pair = associate(world, peer, initiator).await;
+    pair.peer.command("pause").await;
+    send(&pair.ours, COUNT, LENGTH).await;
+    let waiting = pair.ours.clone();
+    tokio::spawn(async move { waiting.shutdown().await });
+    let pending = || pair.ours.state() == AssocState::ShutdownPending;
+    until("shutdown-pending", pending).await;
+    pair.peer.command("abort no patience").await;
+    aborted_by_peer(&soon("end", pair.ours.closed()).await, b"no patience");
+    reset(pair).await
+}
+
+async fn refusals(world: &World<'_>, peer: Peer) -> Peer {
+    let pair = associate(world, peer, Initiator::We).await;
+    let first = SocketAddr::new(vm::ADDRESSES[0].parse().unwrap(), UDP_PORT);
+    let connecting = pair.endpoint.connect(&[first], SCTP_PORT + 1).await;
+    assert!(
+        matches!(connecting, Err(ConnectError::Refused)),
+        "{connecting:?}"
+    );
+    let mut peer = reset(pair).await;
+
+    let endpoint = world.endpoint().await;
+    peer.command(&format!("start {UDP_PORT}")).await;
+    peer.command(&format!("bind {SCTP_PORT} {}", vm::ADDRESSES[0]))
+        .await;
+    peer.connect(&OURS[..1]).await;
+    peer.event("refused").await;
+    endpoint.close();
+    peer.begin("exit");
+    peer.event("ready").await;
+    drop(endpoint);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    peer
+}
+
+async fn loss(world: &World<'_>, peer: Peer) -> Peer {
+    world.bed.path(0).set_loss(Loss::Bernoulli(0.01));
+    let mut pair = associate(world, peer, Initiator::We).await;
+    exchange(&mut pair, 300, 5000).await;
+    world.bed.path(0).set_loss(Loss::None);
+    reset(pair).await
+}
+
+async fn failover(world: &World<'_>, peer: Peer) {
+    let mut pair = associate(world, peer, Initiator::They).await;
+    let both_active = || {
+        let paths = pair.ours.paths();
+        let active = paths.iter().filter(|p| p.state == PathState::Active);
+        active.count() == 2
+    };
+    until("two active paths", both_active).await;
+    pair.peer
+        .event(&format!("path {} confirmed", OURS[1]))
+        .await;
+    exchange(&mut pair, 10, LENGTH).await;
+    for cut in [0, 1] {
+        let line = their_send(COUNT, LENGTH);
+        pair.peer.begin(&line);
+        world.bed.path(cut).cut();
+        tokio::join!(
+            send(&pair.ours, COUNT, LENGTH),
+            receive(&pair.ours, COUNT, LENGTH),
+            check_arrival(&mut pair.peer, COUNT, LENGTH)
+        );
+        pair.peer.done(&line).await;
+        pair.peer.event(&format!("path {} down", OURS[cut])).await;
+        world.bed.path(cut).restore();
+        let whole = || {
+            pair.ours
+                .paths()
+                .iter()
+                .all(|p| p.state == PathState::Active)
+        };
+        until("the path returns", whole).await;
+        pair.peer.event(&format!("path {} up", OURS[cut])).await;
+        exchange(&mut pair, 10, LENGTH).await;
+    }
+}

@@ -1,0 +1,242 @@
+//! Messages both ways: contents, boundaries, streams, order.
+
+use manyway::{Association, Message};
+use manyway_bed::Loss;
+use sha2::{Digest, Sha256};
+
+use crate::network::{self, Initiator, Pair, soon};
+use crate::peer::{Arrived, Peer};
+
+/// Seeds of the two directions' contents.
+const OUR_SEED: u64 = 1_000_000;
+const THEIR_SEED: u64 = 2_000_000;
+
+/// Around everything that changes with size: padding, one packet, several, a 16-bit length.
+const SIZES: [usize; 18] = [
+    1, 2, 3, 4, 5, 100, 1163, 1164, 1165, 1203, 1204, 1205, 1400, 1473, 5000, 16_384, 65_535,
+    65_536,
+];
+
+/// The contents of a message; the peer's `fill` makes the same.
+pub(crate) fn contents(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed;
+    let next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+fn hex_digest(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn expected(stream: u16, unordered: bool, seed: u64, length: usize) -> Arrived {
+    Arrived {
+        stream,
+        unordered,
+        length,
+        digest: hex_digest(&contents(seed, length)),
+    }
+}
+
+/// Sends `count` messages of `length` bytes on stream 0.
+pub(crate) async fn send(ours: &Association, count: u64, length: usize) {
+    for i in 0..count {
+        let message = Message::new(0, contents(OUR_SEED + i, length));
+        soon("room to send", ours.send(message)).await.unwrap();
+    }
+}
+
+/// Checks that the peer receives what [`send`] sends.
+pub(crate) async fn check_arrival(peer: &mut Peer, count: u64, length: usize) {
+    for i in 0..count {
+        let wanted = expected(0, false, OUR_SEED + i, length);
+        assert_eq!(peer.message().await, wanted, "message {i}");
+    }
+}
+
+/// Receives and checks `count` messages that the peer sends on stream 0.
+pub(crate) async fn receive(ours: &Association, count: u64, length: usize) {
+    for i in 0..count {
+        let message = soon("a message", ours.recv()).await.unwrap().unwrap();
+        assert_eq!((message.stream.0, message.unordered), (0, false));
+        assert!(
+            message.payload == contents(THEIR_SEED + i, length),
+            "contents of message {i}"
+        );
+    }
+}
+
+/// The command that makes the peer send what [`receive`] checks.
+pub(crate) fn their_send(count: u64, length: usize) -> String {
+    format!("send 0 o {length} {count} {THEIR_SEED}")
+}
+
+/// Sends messages both ways at once and checks them.
+pub(crate) async fn exchange(pair: &mut Pair, count: u64, length: usize) {
+    let line = their_send(count, length);
+    pair.peer.begin(&line);
+    tokio::join!(
+        send(&pair.ours, count, length),
+        receive(&pair.ours, count, length),
+        check_arrival(&mut pair.peer, count, length),
+    );
+    pair.peer.done(&line).await;
+}
+
+fn every_size(initiator: Initiator) {
+    network::run(async move |world| {
+        let mut pair = world.associate(initiator).await;
+        for size in SIZES {
+            exchange(&mut pair, 3, size).await;
+        }
+    });
+}
+
+#[test]
+fn messages_of_every_size_pass_over_an_association_that_we_opened() {
+    every_size(Initiator::We);
+}
+
+#[test]
+fn messages_of_every_size_pass_over_an_association_that_they_opened() {
+    every_size(Initiator::They);
+}
+
+#[test]
+fn bulk_passes_both_ways_at_once() {
+    network::run(async |world| {
+        let mut pair = world.associate(Initiator::We).await;
+        exchange(&mut pair, 100, 65_536).await;
+    });
+}
+
+#[test]
+fn many_small_messages_pass_both_ways_at_once() {
+    network::run(async |world| {
+        let mut pair = world.associate(Initiator::They).await;
+        exchange(&mut pair, 5000, 20).await;
+    });
+}
+
+#[test]
+fn nothing_is_lost_on_a_path_that_loses_one_packet_in_a_hundred() {
+    for initiator in [Initiator::We, Initiator::They] {
+        network::run(async move |world| {
+            world.bed.path(0).set_loss(Loss::Bernoulli(0.01));
+            let mut pair = world.associate(initiator).await;
+            exchange(&mut pair, 1000, 3000).await;
+            let lost = world.bed.path(0).counters();
+            assert!(lost.up.dropped_loss > 0 && lost.down.dropped_loss > 0);
+        });
+    }
+}
+
+/// With NR-SACK the peer acknowledges what it has given away by another chunk than SACK.
+#[test]
+fn a_peer_that_offers_nr_sack_acknowledges_by_sack() {
+    network::run(async |mut world| {
+        world.options = vec![("nr-sack", 1)];
+        world.bed.path(0).set_loss(Loss::Bernoulli(0.01));
+        let mut pair = world.associate(Initiator::We).await;
+        exchange(&mut pair, 200, 5000).await;
+    });
+}
+
+#[test]
+fn streams_keep_their_own_order_in_both_directions() {
+    network::run(async |world| {
+        const STREAMS: u16 = 16;
+        world.bed.path(0).set_loss(Loss::Bernoulli(0.02));
+        let Pair { mut peer, ours, .. } = world.associate(Initiator::We).await;
+        let mut wanted = vec![Vec::new(); usize::from(STREAMS)];
+        for i in 0..320u16 {
+            let (stream, seed, length) = (i % STREAMS, u64::from(i), 700 + usize::from(i));
+            peer.begin(&format!("send {stream} o {length} 1 {seed}"));
+            let message = Message::new(stream, contents(seed, length));
+            soon("room to send", ours.send(message)).await.unwrap();
+            wanted[usize::from(stream)].push((seed, length));
+        }
+        let mut here = vec![Vec::new(); usize::from(STREAMS)];
+        let mut there = here.clone();
+        for _ in 0..320 {
+            let message = soon("a message", ours.recv()).await.unwrap().unwrap();
+            here[usize::from(message.stream.0)].push(hex_digest(&message.payload));
+            let arrived = peer.message().await;
+            there[usize::from(arrived.stream)].push(arrived.digest);
+        }
+        let digests = |stream: &Vec<(u64, usize)>| -> Vec<String> {
+            let message = |&(seed, length): &_| hex_digest(&contents(seed, length));
+            stream.iter().map(message).collect()
+        };
+        let wanted: Vec<Vec<String>> = wanted.iter().map(digests).collect();
+        assert!(here == wanted, "from the peer");
+        assert!(there == wanted, "to the peer");
+    });
+}
+
+#[test]
+fn unordered_messages_all_arrive_and_are_marked_in_both_directions() {
+    network::run(async |world| {
+        const COUNT: u64 = 200;
+        world.bed.path(0).set_loss(Loss::Bernoulli(0.02));
+        let Pair { mut peer, ours, .. } = world.associate(Initiator::They).await;
+        peer.begin(&format!("send 3 u 4000 {COUNT} 0"));
+        let mut here = Vec::new();
+        let mut there = Vec::new();
+        for seed in 0..COUNT {
+            let mut message = Message::new(3, contents(seed, 4000));
+            message.unordered = true;
+            soon("room to send", ours.send(message)).await.unwrap();
+        }
+        for _ in 0..COUNT {
+            let message = soon("a message", ours.recv()).await.unwrap().unwrap();
+            assert_eq!((message.stream.0, message.unordered), (3, true));
+            here.push(hex_digest(&message.payload));
+            let arrived = peer.message().await;
+            assert_eq!((arrived.stream, arrived.unordered), (3, true));
+            there.push(arrived.digest);
+        }
+        let mut wanted: Vec<String> = (0..COUNT)
+            .map(|seed| hex_digest(&contents(seed, 4000)))
+            .collect();
+        for all in [&mut wanted, &mut here, &mut there] {
+            all.sort();
+        }
+        assert!(here == wanted, "from the peer");
+        assert!(there == wanted, "to the peer");
+    });
+}
+
+/// The peer's window closes and opens again.
+#[test]
+fn a_peer_that_does_not_read_for_a_while_gets_everything_later() {
+    network::run(async |mut world| {
+        world.options = vec![("receive-buffer", 65_536)];
+        let Pair { mut peer, ours, .. } = world.associate(Initiator::We).await;
+        peer.command("pause").await;
+        send(&ours, 200, 5000).await;
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        assert!(ours.send_backlog() > 500_000, "{}", ours.send_backlog());
+        peer.command("resume").await;
+        check_arrival(&mut peer, 200, 5000).await;
+    });
+}
+
+/// Our window closes and opens again.
+#[test]
+fn a_peer_waits_while_we_do_not_read_for_a_while() {
+    network::run(async |mut world| {
+        world.config.transport.receive_buffer = 65_536;
+        let Pair { mut peer, ours, .. } = world.associate(Initiator::They).await;
+        let line = their_send(200, 5000);
+        peer.begin(&line);
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        receive(&ours, 200, 5000).await;
+        peer.done(&line).await;
+    });
+}

@@ -1,0 +1,88 @@
+//! A virtual machine with Linux' own SCTP, behind the bed's server: 10.9.1.2 and 10.9.2.2.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use manyway_bed::Bed;
+use manyway_net::link::{self, Network};
+
+use crate::network::soon;
+use crate::peer::{Peer, Stack};
+
+/// The machine's addresses, one on each path.
+pub(crate) const ADDRESSES: [&str; 2] = ["10.9.1.2", "10.9.2.2"];
+
+/// Kernel and initial file system in a directory of their own, or what is missing to make them.
+pub(crate) fn build() -> Result<PathBuf, &'static str> {
+    if Command::new("qemu-system-x86_64")
+        .arg("-version")
+        .output()
+        .is_err()
+    {
+        return Err("qemu-system-x86_64 (Debian: qemu-system-x86)");
+    }
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("machine");
+    std::fs::create_dir_all(&directory).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/machine/build.sh");
+    let status = Command::new("sh")
+        .arg(script)
+        .arg(&directory)
+        .arg(Stack::Linux.program()?)
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(directory),
+        _ => Err("kernel of Debian to be had (machine/build.sh failed)"),
+    }
+}
+
+/// Starts the machine in `directory` behind the bed's server; it runs as long as the peer.
+pub(crate) async fn start(bed: &Bed, directory: &Path) -> Peer {
+    let mut qemu = Command::new("qemu-system-x86_64");
+    qemu.args([
+        "-accel",
+        "tcg,thread=multi",
+        "-cpu",
+        "max",
+        "-M",
+        "q35",
+        "-m",
+        "256",
+    ])
+    .args([
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-no-reboot",
+    ])
+    .args(["-serial", "stdio"])
+    .arg("-kernel")
+    .arg(directory.join("vmlinuz"))
+    .arg("-initrd")
+    .arg(directory.join("initrd"))
+    .args(["-append", "quiet loglevel=0 panic=1 mitigations=off"]);
+    for tap in ["t1", "t2"] {
+        let back = format!("tap,id={tap},ifname={tap},script=no,downscript=no");
+        let front = format!("virtio-net-pci,netdev={tap},romfile=");
+        qemu.args(["-netdev", &back, "-device", &front]);
+    }
+    let mut peer = Peer::start(bed.server(), qemu);
+    // Its interfaces come with it.
+    for (tap, host) in [("t1", [10, 9, 1, 1]), ("t2", [10, 9, 2, 1])] {
+        soon("the machine's interfaces", async {
+            while bed.server().enter(|| link::set_up(tap)).unwrap().is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+        let address = Network::new(IpAddr::from(host), 24);
+        let added = bed.server().enter(|| link::add_address(tap, address));
+        added.unwrap().unwrap();
+    }
+    let forward = || std::fs::write("/proc/sys/net/ipv4/ip_forward", "1");
+    bed.server().enter(forward).unwrap().unwrap();
+    peer.event("ready").await;
+    peer
+}
