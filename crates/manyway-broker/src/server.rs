@@ -86,8 +86,13 @@ async fn accept(
         association.abort(b"no flow was asked for");
         return;
     };
-    let client = association.remote_addresses().first().copied();
-    let (stream, name) = match connect(&service, client).await {
+    let ends = Ends {
+        client: client_of(&association, service.target),
+        own: request
+            .destination()
+            .filter(|own| own.port() == service.target.port() && is_own(own.ip())),
+    };
+    let (stream, name) = match connect(&service, ends).await {
         Ok(connected) => connected,
         Err(error) => {
             tracing::info!(port = service.port, %error, "the program did not accept a flow");
@@ -134,6 +139,38 @@ enum Request {
     Plain(Bytes),
 }
 
+impl Request {
+    fn destination(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Open(destination) => Some(*destination),
+            Self::Plain(_) => None,
+        }
+    }
+}
+
+/// The ends of a flow as the program would see them if its client had come by plain TCP.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    client: Option<IpAddr>,
+    own: Option<SocketAddr>,
+}
+
+/// The client's address, of a kind that a program listening at `target` can be shown.
+fn client_of(association: &Association, target: SocketAddr) -> Option<IpAddr> {
+    let addresses = association.remote_addresses();
+    let mut canonical = addresses.iter().map(|address| address.ip().to_canonical());
+    canonical.find(|ip| ip.is_ipv4() || target.is_ipv6())
+}
+
+/// Whether other hosts reach this one by the address. Behind a translator, or from a peer that lies, what was asked
+/// for is none.
+fn is_own(ip: IpAddr) -> bool {
+    let is_ordinary =
+        !(ip.is_unspecified() || ip.is_multicast() || ip.to_canonical().is_loopback());
+    // Only an address of this host can be bound; a datagram socket disturbs no one.
+    is_ordinary && std::net::UdpSocket::bind((ip, 0)).is_ok()
+}
+
 async fn first_message(association: &Association) -> Option<Request> {
     let message = tokio::time::timeout(OPEN_TIMEOUT, association.recv())
         .await
@@ -164,19 +201,21 @@ async fn refuse(association: Association, request: &Request, errno: Errno) {
 }
 
 /// Connects to the program's own listener, having told it which client that is.
-async fn connect(
-    service: &Service,
-    client: Option<SocketAddr>,
-) -> io::Result<(TcpStream, Option<PeerNameGuard>)> {
+async fn connect(service: &Service, ends: Ends) -> io::Result<(TcpStream, Option<PeerNameGuard>)> {
     let socket = match service.target {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     socket.bind(SocketAddr::new(service.target.ip(), 0))?;
-    let name = match (service.names.get(), client) {
-        (Some(names), Some(client)) => Some(names.register(socket.local_addr()?, client)),
-        _ => None,
-    };
+    let broker = socket.local_addr()?;
+    let name = service.names.get().zip(ends.client).map(|(names, ip)| {
+        // The client's own port is not known here. This one tells its connections apart as well.
+        let client = SocketAddr::new(ip, broker.port());
+        match ends.own {
+            Some(own) => names.register_both(broker, client, own),
+            None => names.register(broker, client),
+        }
+    });
     let stream = tokio::time::timeout(ACCEPT_TIMEOUT, socket.connect(service.target))
         .await
         .map_err(|_elapsed| io::Error::from(rustix::io::Errno::TIMEDOUT))??;
@@ -200,6 +239,20 @@ mod tests {
     #[test]
     fn a_listener_on_one_address_is_reached_there() {
         assert_eq!(target("192.0.2.1:80").unwrap(), "192.0.2.1:80");
+    }
+
+    #[test]
+    fn a_peer_cannot_make_a_program_believe_that_it_was_reached_by_another_address() {
+        for ip in [
+            "0.0.0.0",
+            "::",
+            "127.0.0.1",
+            "::1",
+            "224.0.0.1",
+            "203.0.113.1",
+        ] {
+            assert!(!is_own(ip.parse().unwrap()), "{ip}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use crate::accept::handle_accept;
 use crate::connect::{PendingConnect, Target};
 use crate::handler::ListenerInfo;
 use crate::memory;
@@ -17,23 +18,43 @@ use crate::supervisor::Shared;
 /// The longest address the kernel takes.
 const SOCKADDR_STORAGE: usize = 128;
 
+/// What a call is to return. Given only when no duplicate of the program's socket is left here:
+/// the program may close its own the moment it is told, and expect it closed.
+enum Answer {
+    /// What the kernel's own call returns.
+    CarryOn,
+    /// What a call performed for it returned.
+    Result(io::Result<()>),
+}
+
+impl Answer {
+    fn errno(errno: i32) -> Self {
+        Self::Result(Err(io::Error::from_raw_os_error(errno)))
+    }
+}
+
 /// Answers one call, or gives it to the handler to answer later.
 pub(crate) fn handle(shared: &Arc<Shared>, call: &Call) {
     let reply = Reply::new(Arc::clone(&shared.notifier), call.id);
-    match call.number {
-        libc::SYS_connect => handle_connect(shared, call, reply),
-        libc::SYS_listen => handle_listen(shared, call, reply),
+    let answer = match call.number {
+        libc::SYS_connect => return handle_connect(shared, call, reply),
+        libc::SYS_accept | libc::SYS_accept4 => return handle_accept(shared, call, reply),
+        libc::SYS_listen => listen(shared, call, &reply),
         // With no name known, every answer is the kernel's.
-        _ if shared.names.is_empty() => reply.carry_on(),
-        libc::SYS_getpeername => handle_getpeername(shared, call, reply),
-        libc::SYS_getsockname => handle_getsockname(shared, call, reply),
-        libc::SYS_getsockopt => handle_socket_error(shared, call, reply),
-        _ => reply.carry_on(),
+        _ if shared.names.is_empty() => Answer::CarryOn,
+        libc::SYS_getpeername => peer_name(shared, call, &reply),
+        libc::SYS_getsockname => own_name(shared, call, &reply),
+        libc::SYS_getsockopt => socket_error(shared, call, &reply),
+        _ => Answer::CarryOn,
+    };
+    match answer {
+        Answer::CarryOn => reply.carry_on(),
+        Answer::Result(result) => reply.result(result),
     }
 }
 
 /// A duplicate of the socket that the call's first argument names.
-fn socket_of(call: &Call) -> io::Result<OwnedFd> {
+pub(crate) fn socket_of(call: &Call) -> io::Result<OwnedFd> {
     let task = sockets::open_task(call.tid)?;
     sockets::take(task.as_fd(), call.args[0] as i32)
 }
@@ -94,6 +115,9 @@ fn handle_connect(shared: &Arc<Shared>, call: &Call, reply: Reply) {
     let (Some(destination), true) = (destination, fits) else {
         return reply.carry_on();
     };
+    if destination.is_ipv4() && sockets::is_ipv6_only(socket.as_fd()) {
+        return reply.carry_on();
+    }
     let Ok(nonblocking) = sockets::is_nonblocking(socket.as_fd()) else {
         return reply.carry_on();
     };
@@ -187,17 +211,17 @@ fn handle_unreadable(shared: &Shared, call: &Call, reply: Reply, error: &io::Err
     }
 }
 
-fn handle_listen(shared: &Shared, call: &Call, reply: Reply) {
+fn listen(shared: &Shared, call: &Call, reply: &Reply) -> Answer {
     let Ok(socket) = socket_of(call) else {
-        return reply.carry_on();
+        return Answer::CarryOn;
     };
     // The kernel notes who listens on a Unix socket, so that only the program itself may do it.
     let is_stream = sockets::kind(socket.as_fd()).is_ok_and(|kind| kind != Kind::Other);
     if !reply.is_waiting() || !is_stream {
-        return reply.carry_on();
+        return Answer::CarryOn;
     }
     if let Err(error) = rustix::net::listen(&socket, call.args[1] as i32) {
-        return reply.result(Err(error.into()));
+        return Answer::Result(Err(error.into()));
     }
     let known = sockets::local_address(socket.as_fd())
         .and_then(|address| Ok((address, sockets::cookie(socket.as_fd())?)));
@@ -214,26 +238,26 @@ fn handle_listen(shared: &Shared, call: &Call, reply: Reply) {
         }
         Err(error) => tracing::warn!(%error, "a listener's address cannot be read"),
     }
-    reply.succeed();
+    Answer::Result(Ok(()))
 }
 
 /// Shows `address` to the program in its socket's family, as far as that can say it.
-fn show(call: &Call, reply: Reply, socket: BorrowedFd<'_>, address: Option<SocketAddr>) {
+fn show(call: &Call, reply: &Reply, socket: BorrowedFd<'_>, address: Option<SocketAddr>) -> Answer {
     let shown = address.and_then(|a| sockets::in_family(a, sockets::is_ipv6(socket)));
     let Some(shown) = shown else {
-        return reply.carry_on();
+        return Answer::CarryOn;
     };
     if !reply.is_waiting() {
-        return reply.carry_on();
+        return Answer::CarryOn;
     }
     let bytes = sockets::encode(shown);
-    reply.result(memory::write_bounded(
+    Answer::Result(memory::write_bounded(
         call.tid,
         call.args[1],
         call.args[2],
         &bytes,
         true,
-    ));
+    ))
 }
 
 fn known(shared: &Shared, call: &Call) -> Option<(OwnedFd, u64, Option<Entry>)> {
@@ -243,48 +267,58 @@ fn known(shared: &Shared, call: &Call) -> Option<(OwnedFd, u64, Option<Entry>)> 
     Some((socket, cookie, entry))
 }
 
-fn handle_getpeername(shared: &Shared, call: &Call, reply: Reply) {
+fn peer_name(shared: &Shared, call: &Call, reply: &Reply) -> Answer {
     let Some((socket, _, entry)) = known(shared, call) else {
-        return reply.carry_on();
+        return Answer::CarryOn;
     };
     // A disconnected socket has no peer, whatever it once was.
     let Ok(peer) = sockets::peer_address(socket.as_fd()) else {
-        return reply.carry_on();
+        return Answer::CarryOn;
     };
     match entry {
         Some(Entry::Connected { remote, .. }) => show(call, reply, socket.as_fd(), Some(remote)),
-        Some(Entry::Held(_) | Entry::Failed(_)) => reply.fail(libc::ENOTCONN),
-        Some(Entry::Opened) => reply.carry_on(),
+        Some(Entry::Held(_) | Entry::Failed(_)) => Answer::errno(libc::ENOTCONN),
+        Some(Entry::Opened) => Answer::CarryOn,
         None => {
-            let client = shared.names.accepted(sockets::normalised(peer));
-            show(call, reply, socket.as_fd(), client);
+            let client = shared
+                .names
+                .accepted(sockets::normalised(peer), socket.as_fd());
+            show(call, reply, socket.as_fd(), client.map(|c| c.peer))
         }
     }
 }
 
-fn handle_getsockname(shared: &Shared, call: &Call, reply: Reply) {
+fn own_name(shared: &Shared, call: &Call, reply: &Reply) -> Answer {
     let Some((socket, _, entry)) = known(shared, call) else {
-        return reply.carry_on();
+        return Answer::CarryOn;
     };
     match entry {
-        Some(Entry::Connected { local, .. }) if sockets::peer_address(socket.as_fd()).is_ok() => {
-            show(call, reply, socket.as_fd(), local);
+        // Also when the connection has ended: the kernel forgets only the peer.
+        Some(Entry::Connected { local, .. }) => show(call, reply, socket.as_fd(), local),
+        None => {
+            let peer = sockets::peer_address(socket.as_fd()).ok();
+            let client = peer.and_then(|p| {
+                shared
+                    .names
+                    .accepted(sockets::normalised(p), socket.as_fd())
+            });
+            show(call, reply, socket.as_fd(), client.and_then(|c| c.local))
         }
-        _ => reply.carry_on(),
+        _ => Answer::CarryOn,
     }
 }
 
-fn handle_socket_error(shared: &Shared, call: &Call, reply: Reply) {
+fn socket_error(shared: &Shared, call: &Call, reply: &Reply) -> Answer {
     let Some((socket, cookie, Some(Entry::Failed(_)))) = known(shared, call) else {
-        return reply.carry_on();
+        return Answer::CarryOn;
     };
     // A socket that is being made to fail is looked at once that is complete.
     let _changeover = shared.changeover();
     let Some(Entry::Failed(errno)) = shared.names.get(cookie) else {
-        return reply.carry_on();
+        return Answer::CarryOn;
     };
     if !reply.is_waiting() {
-        return;
+        return Answer::CarryOn;
     }
     let value = errno.to_ne_bytes();
     let told = memory::write_bounded(call.tid, call.args[3], call.args[4], &value, false);
@@ -293,5 +327,5 @@ fn handle_socket_error(shared: &Shared, call: &Call, reply: Reply) {
         let _ = sockets::int(socket.as_fd(), libc::SOL_SOCKET, libc::SO_ERROR);
         shared.names.remove(cookie);
     }
-    reply.result(told);
+    Answer::Result(told)
 }

@@ -123,7 +123,9 @@ impl PendingConnect {
     pub fn direct(self) {
         let Self { reply, target } = self;
         if target.nonblocking {
-            reply.result(sockets::connect(target.socket.as_fd(), target.destination));
+            let result = sockets::connect(target.socket.as_fd(), target.destination);
+            drop(target);
+            reply.result(result);
         } else {
             let held = Held::new(reply, &target, None);
             target.shared.hold(target.cookie, &held);

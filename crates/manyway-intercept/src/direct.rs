@@ -44,9 +44,7 @@ pub(crate) fn connect_blocking(held: Arc<Held>, target: Target) {
         // The program may close the socket the moment it is told: no duplicate may outlive that.
         held.set_abort(None);
         drop(socket);
-        if held.settle(outcome) {
-            shared.names.remove(cookie);
-        }
+        held.settle_after(outcome, || shared.names.remove(cookie));
     };
     if let Err(error) = worker(work) {
         tracing::warn!(%error, "no thread for a direct connect");

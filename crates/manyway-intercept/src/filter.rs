@@ -34,6 +34,9 @@ const NOTIFIED: [c_long; 4] = [
     libc::SYS_getsockname,
 ];
 
+/// The calls that tell who connects, unless they are given nowhere to put it.
+const ACCEPTS: [c_long; 2] = [libc::SYS_accept, libc::SYS_accept4];
+
 /// The calls that may open a TCP connection by a flag, and the argument which holds the flags.
 ///
 /// A connection opened by TCP Fast Open (RFC 7413) never calls `connect`, so the flag is answered
@@ -63,6 +66,16 @@ const fn unless(code: u16, k: u32, skip: u8) -> sock_filter {
     }
 }
 
+/// Skips `skip` instructions when the comparison holds.
+const fn when(code: u16, k: u32, skip: u8) -> sock_filter {
+    sock_filter {
+        code,
+        jt: skip,
+        jf: 0,
+        k,
+    }
+}
+
 const fn refuse(errno: i32) -> u32 {
     libc::SECCOMP_RET_ERRNO | (errno as u32 & libc::SECCOMP_RET_DATA)
 }
@@ -88,6 +101,7 @@ pub(crate) fn program() -> Vec<sock_filter> {
     code.push(unless(JUMP_EQUAL, IO_URING_SETUP, 1));
     code.push(op(RETURN, refuse(libc::ENOSYS)));
     socket_error(&mut code);
+    accepts(&mut code);
     for (call, flags) in FAST_OPEN {
         code.push(unless(JUMP_EQUAL, call as u32, 4));
         code.push(op(LOAD, argument(flags)));
@@ -113,13 +127,7 @@ fn foreign_architecture(code: &mut Vec<sock_filter>, number: u32) {
         op(RETURN, refuse(libc::ENOSYS)),
         op(RETURN, ALLOW),
     ];
-    let skip = sock_filter {
-        code: JUMP_EQUAL,
-        jt: i386.len() as u8 + 1,
-        jf: 0,
-        k: AUDIT_ARCH_X86_64,
-    };
-    code.push(skip);
+    code.push(when(JUMP_EQUAL, AUDIT_ARCH_X86_64, i386.len() as u8 + 1));
     code.extend(i386);
     code.push(op(RETURN, refuse(libc::ENOSYS)));
 }
@@ -135,12 +143,30 @@ fn socket_error(code: &mut Vec<sock_filter>) {
     code.push(op(RETURN, ALLOW));
 }
 
+/// Only an accept with an address is notified; one without is the kernel's.
+fn accepts(code: &mut Vec<sock_filter>) {
+    for call in ACCEPTS {
+        // A pointer has two halves, and is null when both are.
+        code.push(unless(JUMP_EQUAL, call as u32, 6));
+        code.push(op(LOAD, argument(1)));
+        code.push(unless(JUMP_EQUAL, 0, 2));
+        code.push(op(LOAD, argument(1) + 4));
+        code.push(when(JUMP_EQUAL, 0, 1));
+        code.push(op(RETURN, NOTIFY));
+        code.push(op(RETURN, ALLOW));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Interprets the filter as the kernel does.
     fn run(arch: u32, nr: u32, args: [u32; 6]) -> u32 {
+        run_wide(arch, nr, args.map(u64::from))
+    }
+
+    fn run_wide(arch: u32, nr: u32, args: [u64; 6]) -> u32 {
         let code = program();
         let (mut at, mut accumulator) = (0_usize, 0_u32);
         loop {
@@ -151,7 +177,7 @@ mod tests {
                     accumulator = match op.k {
                         0 => nr,
                         4 => arch,
-                        k => args[(k as usize - 16) / 8],
+                        k => (args[(k as usize - 16) / 8] >> (k % 8 * 8)) as u32,
                     };
                 }
                 JUMP_EQUAL => {
@@ -202,6 +228,18 @@ mod tests {
         );
         assert_eq!(native(libc::SYS_getsockopt, [3, level, 3, 0, 0, 0]), ALLOW);
         assert_eq!(native(libc::SYS_getsockopt, [3, 6, error, 0, 0, 0]), ALLOW);
+    }
+
+    #[test]
+    fn only_an_accept_with_an_address_is_notified() {
+        for call in ACCEPTS {
+            let accept =
+                |address| run_wide(AUDIT_ARCH_X86_64, call as u32, [3, address, 1, 0, 0, 0]);
+            assert_eq!(accept(0), ALLOW);
+            for address in [1, 0x7fff_0000_0000, 0x7fff_0000_0001] {
+                assert_eq!(accept(address), NOTIFY);
+            }
+        }
     }
 
     #[test]

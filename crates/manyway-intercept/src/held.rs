@@ -100,12 +100,21 @@ impl Held {
 
     /// Answers the waiting call, if any, with 0 or an errno; tells whether there was one.
     pub(crate) fn settle(&self, outcome: i32) -> bool {
+        self.settle_after(outcome, || {})
+    }
+
+    /// As [`settle`](Self::settle), with something to do before the waiting program goes on.
+    pub(crate) fn settle_after(&self, outcome: i32, prepare: impl FnOnce()) -> bool {
         let mut waiter = self.waiter();
         waiter.outcome = Some(outcome);
-        match (waiter.reply.take(), outcome) {
-            (None, _) => return false,
-            (Some(reply), 0) => reply.succeed(),
-            (Some(reply), errno) => reply.fail(errno),
+        let Some(reply) = waiter.reply.take() else {
+            return false;
+        };
+        prepare();
+        if outcome == 0 {
+            reply.succeed();
+        } else {
+            reply.fail(outcome);
         }
         true
     }
@@ -382,9 +391,7 @@ impl Inner {
         } = self;
         match stage {
             Stage::Untouched(target) => {
-                if held.settle(errno) {
-                    shared.names.remove(held.cookie);
-                } else {
+                if !held.settle_after(errno, || shared.names.remove(held.cookie)) {
                     let socket = target.socket.as_fd();
                     fail_socket(&shared, &held, &loopback, socket, (destination, errno));
                 }
@@ -429,8 +436,8 @@ fn fail_socket(
         Err(error) => tracing::debug!(%error, "a failed connect shows as a reset"),
     }
     drop(changeover);
-    if held.settle(errno) {
+    held.settle_after(errno, || {
         program_fds::forget_failure(socket);
         shared.names.remove(held.cookie);
-    }
+    });
 }

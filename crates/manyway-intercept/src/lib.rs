@@ -13,9 +13,14 @@
 //! - [`PendingConnect::hold`] takes it over until [`HeldConnect::succeed`],
 //!   [`HeldConnect::fail`] or [`HeldConnect::direct`].
 //!
+//! Programs that serve see their true clients, also those the broker hands on over loopback: see
+//! [`PeerNames`]. An `accept` that asks for the address is performed by the supervisor.
+//!
 //! This is no sandbox. A program that races its own memory or descriptors against the supervisor
 //! can reach where it likes, as it could without interception.
 
+mod accept;
+mod acceptor;
 mod calls;
 mod connect;
 mod direct;

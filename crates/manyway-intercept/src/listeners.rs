@@ -4,7 +4,6 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::handler::Handler;
 use crate::{program_fds, sockets};
 
 /// How often listeners are looked for: no duplicate is kept, because it would keep them open.
@@ -43,17 +42,16 @@ impl Listeners {
         (!self.lock().is_empty()).then(|| due.saturating_duration_since(Instant::now()))
     }
 
-    /// Tells the handler of every listener that is gone, or of all when `ended`.
-    pub(crate) fn sweep(&self, handler: &dyn Handler, ended: bool) {
+    /// Forgets the listeners that are gone, or all when the tree has `ended`; returns their cookies.
+    pub(crate) fn sweep(&self, ended: bool) -> Vec<u64> {
         let list = self.lock().clone();
         let gone: Vec<_> = list
             .iter()
             .filter(|l| ended || !program_fds::listed(l.inode))
+            .map(|listener| listener.cookie)
             .collect();
-        for listener in &gone {
-            handler.on_listener_closed(listener.cookie);
-        }
-        let is_gone = |cookie| gone.iter().any(|listener| listener.cookie == cookie);
-        self.lock().retain(|listener| !is_gone(listener.cookie));
+        self.lock()
+            .retain(|listener| !gone.contains(&listener.cookie));
+        gone
     }
 }

@@ -2,13 +2,18 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::held::Held;
+use crate::sockets;
 
 /// The most sockets remembered at once; beyond it the oldest names are forgotten.
 const CAPACITY: usize = 65_536;
+/// The most sockets remembered whose connection the broker has ended. Their programs may still
+/// ask for their own address.
+const RETIRED: usize = 1024;
 
 /// What a program is told about one socket.
 #[derive(Debug, Clone)]
@@ -28,13 +33,56 @@ pub(crate) enum Entry {
     Failed(i32),
 }
 
+/// The true ends of a connection that the broker opened to a program's listener.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client {
+    pub(crate) peer: SocketAddr,
+    /// The program's own end; the kernel's when absent.
+    pub(crate) local: Option<SocketAddr>,
+    /// The program's socket, once it is known.
+    cookie: Option<u64>,
+}
+
+impl Table {
+    fn insert(&mut self, cookie: u64, entry: Entry) {
+        if self.sockets.insert(cookie, entry).is_none() {
+            self.order.push_back(cookie);
+        }
+        // A socket may be connected anew.
+        self.retired.retain(|retired| *retired != cookie);
+        if self.order.len() > 2 * CAPACITY {
+            let known = &self.sockets;
+            self.order.retain(|cookie| known.contains_key(cookie));
+        }
+        while self.sockets.len() > CAPACITY {
+            let Some(oldest) = self.order.pop_front() else {
+                break;
+            };
+            self.sockets.remove(&oldest);
+        }
+    }
+
+    fn retire(&mut self, cookie: u64) {
+        if self.sockets.contains_key(&cookie) {
+            self.retired.push_back(cookie);
+        }
+        if self.retired.len() > RETIRED
+            && let Some(oldest) = self.retired.pop_front()
+        {
+            self.sockets.remove(&oldest);
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Table {
     sockets: HashMap<u64, Entry>,
     /// Insertion order, with leftovers of removed entries; compacted when it outgrows the table.
     order: VecDeque<u64>,
-    /// Broker's local address of a loopback connection → the true client.
-    accepted: HashMap<SocketAddr, SocketAddr>,
+    /// Sockets whose connection has ended, oldest first.
+    retired: VecDeque<u64>,
+    /// Broker's local address of a loopback connection → who is behind it.
+    accepted: HashMap<SocketAddr, Client>,
 }
 
 /// The table of names.
@@ -66,23 +114,16 @@ impl Names {
     }
 
     pub(crate) fn insert(&self, cookie: u64, entry: Entry) {
-        let mut guard = self.lock();
-        let table = &mut *guard;
-        if table.sockets.insert(cookie, entry).is_none() {
-            table.order.push_back(cookie);
-        }
-        if table.order.len() > 2 * CAPACITY {
-            table
-                .order
-                .retain(|cookie| table.sockets.contains_key(cookie));
-        }
-        while table.sockets.len() > CAPACITY {
-            let Some(oldest) = table.order.pop_front() else {
-                break;
-            };
-            table.sockets.remove(&oldest);
-        }
-        self.recount(&guard);
+        let mut table = self.lock();
+        table.insert(cookie, entry);
+        self.recount(&table);
+    }
+
+    /// Forgets a socket whose connection has ended, after a while.
+    fn retire(&self, cookie: u64) {
+        let mut table = self.lock();
+        table.retire(cookie);
+        self.recount(&table);
     }
 
     pub(crate) fn set_untold(&self, cookie: u64) {
@@ -105,29 +146,51 @@ impl Names {
         self.recount(&table);
     }
 
-    pub(crate) fn accepted(&self, broker: SocketAddr) -> Option<SocketAddr> {
-        self.lock().accepted.get(&broker).copied()
+    /// Who is behind the connection that `socket` has with the broker's address. From then on the
+    /// socket itself is known, because a connection that was reset has no peer to be known by.
+    pub(crate) fn accepted(&self, broker: SocketAddr, socket: BorrowedFd<'_>) -> Option<Client> {
+        let mut table = self.lock();
+        let client = table.accepted.get_mut(&broker)?;
+        if client.cookie.is_none() {
+            client.cookie = sockets::cookie(socket).ok();
+        }
+        let client = *client;
+        if let Some(cookie) = client.cookie {
+            let entry = Entry::Connected {
+                remote: client.peer,
+                local: client.local,
+                untold: false,
+            };
+            table.insert(cookie, entry);
+            self.recount(&table);
+        }
+        Some(client)
     }
 
-    fn set_accepted(&self, broker: SocketAddr, peer: Option<SocketAddr>) {
+    fn set_accepted(&self, broker: SocketAddr, client: Client) {
         let mut table = self.lock();
-        match peer {
-            Some(peer) if table.accepted.len() < CAPACITY => {
-                table.accepted.insert(broker, peer);
-            }
-            Some(_) => tracing::warn!("too many accepted connections; a true peer is not shown"),
-            None => {
-                table.accepted.remove(&broker);
-            }
+        if table.accepted.len() < CAPACITY {
+            table.accepted.insert(broker, client);
+        } else {
+            tracing::warn!("too many accepted connections; a true peer is not shown");
+        }
+        self.recount(&table);
+    }
+
+    fn remove_accepted(&self, broker: SocketAddr) {
+        let mut table = self.lock();
+        let client = table.accepted.remove(&broker);
+        if let Some(cookie) = client.and_then(|client| client.cookie) {
+            table.retire(cookie);
         }
         self.recount(&table);
     }
 }
 
-/// Keeps the names of one taken-over socket; dropping it forgets them. Drop it together with the
-/// broker's end of the connection.
+/// Keeps the names of one taken-over socket; dropping it lets them be forgotten. Drop it together
+/// with the broker's end of the connection.
 #[derive(Debug)]
-#[must_use = "dropping the guard forgets the socket's names at once"]
+#[must_use = "dropping the guard lets the socket's names be forgotten"]
 pub struct NameGuard {
     names: Arc<Names>,
     cookie: u64,
@@ -152,7 +215,7 @@ impl NameGuard {
 impl Drop for NameGuard {
     fn drop(&mut self) {
         if !self.left {
-            self.names.remove(self.cookie);
+            self.names.retire(self.cookie);
         }
     }
 }
@@ -171,11 +234,35 @@ impl PeerNames {
         broker_socket_local_addr: SocketAddr,
         true_peer: SocketAddr,
     ) -> PeerNameGuard {
-        self.0
-            .set_accepted(broker_socket_local_addr, Some(true_peer));
+        self.insert(broker_socket_local_addr, true_peer, None)
+    }
+
+    /// As [`register`](Self::register), and shows `true_local` to the program wherever it asks
+    /// for its own address of that connection.
+    pub fn register_both(
+        &self,
+        broker_socket_local_addr: SocketAddr,
+        true_peer: SocketAddr,
+        true_local: SocketAddr,
+    ) -> PeerNameGuard {
+        self.insert(broker_socket_local_addr, true_peer, Some(true_local))
+    }
+
+    fn insert(
+        &self,
+        broker: SocketAddr,
+        peer: SocketAddr,
+        local: Option<SocketAddr>,
+    ) -> PeerNameGuard {
+        let client = Client {
+            peer,
+            local,
+            cookie: None,
+        };
+        self.0.set_accepted(broker, client);
         PeerNameGuard {
             names: Arc::clone(&self.0),
-            broker: broker_socket_local_addr,
+            broker,
             left: false,
         }
     }
@@ -200,7 +287,7 @@ impl PeerNameGuard {
 impl Drop for PeerNameGuard {
     fn drop(&mut self) {
         if !self.left {
-            self.names.set_accepted(self.broker, None);
+            self.names.remove_accepted(self.broker);
         }
     }
 }

@@ -96,6 +96,37 @@ impl Notifier {
     }
 }
 
+impl Notifier {
+    /// Puts a duplicate of `socket` among the task's descriptors; returns its number there.
+    fn install(&self, id: u64, socket: BorrowedFd<'_>, cloexec: bool) -> io::Result<i32> {
+        let request = libc::seccomp_notif_addfd {
+            id,
+            flags: 0,
+            srcfd: socket.as_raw_fd() as u32,
+            newfd: 0,
+            newfd_flags: if cloexec { libc::O_CLOEXEC as u32 } else { 0 },
+        };
+        loop {
+            // SAFETY: the request reads one `seccomp_notif_addfd`, which outlives the call.
+            let result = unsafe {
+                libc::ioctl(
+                    self.0.as_raw_fd(),
+                    libc::SECCOMP_IOCTL_NOTIF_ADDFD,
+                    &raw const request,
+                )
+            };
+            if result >= 0 {
+                return Ok(result);
+            }
+            let error = io::Error::last_os_error();
+            // A signal of this process came before the task took the descriptor.
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+    }
+}
+
 impl AsFd for Notifier {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
@@ -144,6 +175,26 @@ impl Reply {
         match result {
             Ok(()) => self.succeed(),
             Err(error) => self.fail(error.raw_os_error().unwrap_or(libc::EIO)),
+        }
+    }
+
+    /// Puts `socket` among the program's descriptors and lets the call return its number; gives
+    /// both back when that fails.
+    ///
+    /// `SECCOMP_ADDFD_FLAG_SEND` would do both at once, and leave `socket` open here when the
+    /// program goes on: it could not close the connection.
+    pub(crate) fn install(
+        mut self,
+        socket: OwnedFd,
+        cloexec: bool,
+    ) -> Result<(), (Self, OwnedFd, io::Error)> {
+        match self.notifier.install(self.id, socket.as_fd(), cloexec) {
+            Ok(number) => {
+                drop(socket);
+                self.finish(number.into(), 0, 0);
+                Ok(())
+            }
+            Err(error) => Err((self, socket, error)),
         }
     }
 

@@ -89,6 +89,11 @@ pub(crate) fn is_ipv6(socket: BorrowedFd<'_>) -> bool {
         .is_ok_and(|domain| domain == Domain::IPV6)
 }
 
+/// Whether it is an IPv6 socket that refuses IPv4-mapped addresses.
+pub(crate) fn is_ipv6_only(socket: BorrowedFd<'_>) -> bool {
+    is_ipv6(socket) && SockRef::from(&socket).only_v6().unwrap_or(false)
+}
+
 /// IPv4-mapped IPv6 addresses as the IPv4 addresses they are.
 pub(crate) fn normalised(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port()).with_scope_of(address)
@@ -156,6 +161,24 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<SocketAddr> {
         )));
     }
     None
+}
+
+/// The number of descriptors the task may have.
+pub(crate) fn descriptor_limit(tid: u32) -> Option<u64> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: nothing is set, and the old limit is written to `limit`, which outlives the call.
+    let result = unsafe {
+        libc::prlimit(
+            tid as i32,
+            libc::RLIMIT_NOFILE,
+            std::ptr::null(),
+            &raw mut limit,
+        )
+    };
+    (result == 0).then_some(limit.rlim_cur)
 }
 
 /// Connects in the socket's own mode: a non-blocking socket reports `EINPROGRESS`.

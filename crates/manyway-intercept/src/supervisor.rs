@@ -10,6 +10,8 @@ use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
 
+use crate::accept::Leftovers;
+use crate::acceptor::Acceptor;
 use crate::calls;
 use crate::error::SpawnError;
 use crate::handler::Handler;
@@ -25,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) notifier: Arc<Notifier>,
     pub(crate) names: Arc<Names>,
     pub(crate) listeners: Listeners,
+    pub(crate) acceptor: Acceptor,
+    pub(crate) leftovers: Leftovers,
     pub(crate) handler: Arc<dyn Handler>,
     watch: Watch,
     /// Held while a socket that a program may be looking at is between two connections.
@@ -44,6 +48,14 @@ impl Shared {
     pub(crate) fn hold(&self, cookie: u64, held: &Arc<Held>) {
         self.names.insert(cookie, Entry::Held(Arc::downgrade(held)));
         self.watch.add(held);
+    }
+
+    /// Notices listeners that are gone, or takes all for gone when the tree has `ended`.
+    fn sweep(&self, ended: bool) {
+        for cookie in self.listeners.sweep(ended) {
+            self.leftovers.forget(cookie);
+            self.handler.on_listener_closed(cookie);
+        }
     }
 
     /// Waits for a changeover to end, or keeps others waiting for this one: microseconds.
@@ -79,6 +91,8 @@ impl Supervisor {
             notifier: Arc::new(notifier),
             names: Arc::clone(&names),
             listeners: Listeners::default(),
+            acceptor: Acceptor::new()?,
+            leftovers: Leftovers::default(),
             handler,
             watch: Watch::default(),
             changeover: Mutex::default(),
@@ -87,10 +101,16 @@ impl Supervisor {
         thread("intercept-watch", move || {
             watched.watch.run(watched.handler.as_ref());
         })?;
+        let accepting = Arc::clone(&shared);
+        thread("intercept-accept", move || {
+            accepting.acceptor.run(&accepting);
+        })?;
         let tree = thread("intercept", move || {
             let result = serve(&shared);
             shared.watch.stop();
-            shared.listeners.sweep(shared.handler.as_ref(), true);
+            shared.acceptor.stop();
+            shared.sweep(true);
+            shared.leftovers.clear();
             result
         })?;
         // Reaped at once: until then, older kernels count it as a living part of the tree.
@@ -146,7 +166,7 @@ fn serve(shared: &Arc<Shared>) -> io::Result<()> {
         )];
         match rustix::event::poll(&mut waiting, timeout.as_ref()) {
             Ok(0) => {
-                shared.listeners.sweep(shared.handler.as_ref(), false);
+                shared.sweep(false);
                 swept = Instant::now();
             }
             Ok(_) if waiting[0].revents().contains(PollFlags::IN) => {

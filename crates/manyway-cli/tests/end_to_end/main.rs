@@ -5,6 +5,8 @@
     reason = "helpers of tests are no tests to the linter"
 )]
 
+mod identity;
+mod programs;
 mod steering;
 mod transparency;
 mod world;

@@ -210,6 +210,13 @@ impl Running {
         read(&self.stderr)
     }
 
+    /// Waits until it prints something on stdout.
+    #[track_caller]
+    pub(crate) fn await_stdout(&self, text: &str) {
+        let said = eventually(text, || read(&self.stdout).contains(text).then_some(()));
+        assert!(said.is_some(), "{}", read(&self.stdout));
+    }
+
     /// Waits until it says something on stderr.
     #[track_caller]
     pub(crate) fn await_stderr(&self, text: &str) {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 #![expect(clippy::print_stdout, reason = "skipped tests say so")]
 
+mod accepting;
 mod common;
 mod direct;
 mod failures;

@@ -1,4 +1,4 @@
-//! Chunks: one file for each type or pair of types.
+//! Chunks: one file or folder for each type or pair of types.
 //!
 //! Every chunk type decodes from a [`RawChunk`] and encodes by [`EncodeChunk`]; decoding a
 //! well-formed chunk and encoding the result gives the same bytes. Reserved flags are dropped.
@@ -6,7 +6,6 @@
 mod abort;
 mod asconf;
 mod asconf_ack;
-mod asconf_list;
 mod auth;
 mod cookie;
 mod data;
@@ -23,12 +22,13 @@ mod sack;
 mod shutdown;
 
 pub use abort::{Abort, ErrorChunk};
-pub use asconf::{Asconf, AsconfAction, AsconfRequest, AsconfRequestIter, AsconfRequests};
+pub use asconf::{
+    Asconf, AsconfAction, AsconfRequest, AsconfRequestIter, AsconfRequestList, AsconfRequests,
+};
 pub use asconf_ack::{
     AsconfAck, AsconfOutcome, AsconfResponse, AsconfResponseIter, AsconfResponseList,
     AsconfResponses,
 };
-pub use asconf_list::AsconfRequestList;
 pub(crate) use auth::BlankAuth;
 pub use auth::{AUTH_HEADER_LEN, Auth};
 pub use cookie::{CookieAck, CookieEcho};

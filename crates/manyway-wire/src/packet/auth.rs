@@ -198,6 +198,9 @@ mod tests {
 
     #[test]
     fn a_writer_takes_one_auth_chunk_and_nothing_after_its_hmac() {
+        //= https://www.rfc-editor.org/rfc/rfc4895#section-5.1
+        //= type=test
+        //# The control chunk AUTH MUST NOT appear more than once in an SCTP packet.
         let mut packet = Vec::new();
         let mut writer = PacketWriter::new(&mut packet, &HEADER, 60);
         assert!(!writer.fill_hmac(&[0; 20]));

@@ -152,6 +152,12 @@ fn malformed_parameters_are_errors_and_end_the_walk() {
         let items: Vec<_> = ReconfigParameters::from_bytes(wire).iter().collect();
         assert!(matches!(items[..], [Err(_)]), "{wire:?} gave {items:?}");
     }
+    let error = DecodeError::BadLength {
+        what: "Re-configuration Response parameter",
+        length: 16,
+    };
+    let one_tsn = ReconfigParameters::from_bytes(&one_tsn);
+    assert_eq!(one_tsn.iter().next(), Some(Err(error)));
 }
 
 #[test]
