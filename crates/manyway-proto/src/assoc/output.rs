@@ -90,11 +90,15 @@ impl Association {
         if has_lost {
             let index = self.sender.outstanding.first_lost()?;
             let bytes = self.sender.outstanding.get(index)?.flight_bytes();
-            let tier = self.usable_tier()?;
-            let best = rtx::select(&self.paths, bytes).or_else(|| {
-                let fits = |p: &&Path| tier.admits(p) && p.has_room();
-                self.paths.iter().find(fits).map(|p| p.id)
-            })?;
+            let best = match rtx::select(&self.paths, bytes) {
+                rtx::Choice::Now(path) => path,
+                rtx::Choice::Wait => return None,
+                rtx::Choice::NoPath => {
+                    let tier = self.usable_tier()?;
+                    let fits = |p: &&Path| tier.admits(p) && p.has_room();
+                    self.paths.iter().find(fits).map(|p| p.id)?
+                }
+            };
             return self.pace(now, best).then_some(best);
         }
         let views = self.views(now);

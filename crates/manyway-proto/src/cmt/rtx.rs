@@ -4,12 +4,22 @@ use manyway_wire::COMMON_HEADER_LEN;
 
 use crate::path::{Path, PathId, PathState, Paths};
 
-/// The working path with the largest window that has room, or that may rescue one packet beyond
-/// its window. `None`: wait.
-pub(crate) fn select(paths: &Paths, chunk_bytes: u64) -> Option<PathId> {
-    let able = |p: &&Path| {
+/// Where a retransmission goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// There, now.
+    Now(PathId),
+    /// To the best path, which has no room yet: elsewhere it would likely be lost again.
+    Wait,
+    /// No path that works can carry it.
+    NoPath,
+}
+
+/// The working path with the largest window that carries `chunk_bytes`, if it has room or may
+/// rescue one packet beyond its window.
+pub(crate) fn select(paths: &Paths, chunk_bytes: u64) -> Choice {
+    let carries = |p: &&Path| {
         p.state == PathState::Active
-            && (p.has_room() || p.rescue_packets > 0)
             && chunk_bytes + COMMON_HEADER_LEN as u64 <= p.size.current() as u64
     };
     let rank = |p: &&Path| {
@@ -19,5 +29,9 @@ pub(crate) fn select(paths: &Paths, chunk_bytes: u64) -> Option<PathId> {
             std::cmp::Reverse(p.id),
         )
     };
-    paths.iter().filter(able).max_by_key(rank).map(|p| p.id)
+    match paths.iter().filter(carries).max_by_key(rank) {
+        Some(path) if path.has_room() || path.rescue_packets > 0 => Choice::Now(path.id),
+        Some(_) => Choice::Wait,
+        None => Choice::NoPath,
+    }
 }

@@ -126,8 +126,11 @@ static int bind_to(void) {
 }
 
 static int connect_to(void) {
-    const char *udp_port = strtok(NULL, " ");
-    if (udp_port == NULL || set_variable("sctp/encap_port", udp_port) < 0)
+    struct sctp_udpencaps encapsulation = {.sue_assoc_id = SCTP_FUTURE_ASSOC};
+    encapsulation.sue_address.ss_family = AF_INET;
+    encapsulation.sue_port = htons((uint16_t)number());
+    if (setsockopt(listening, IPPROTO_SCTP, SCTP_REMOTE_UDP_ENCAPS_PORT, &encapsulation,
+                   sizeof encapsulation) < 0)
         return -1;
     remote_count = read_addresses((uint16_t)number(), remotes);
     return start_thread(connect_and_receive);
