@@ -1,9 +1,8 @@
 //! What goes into a packet, in the order of RFC 9260, section 6.10: control chunks, SACK, DATA.
 
 use manyway_wire::{
-    Abort, COMMON_HEADER_LEN, CookieAck, DuplicateTsns, EncodeChunk, ErrorChunk, GapBlock,
-    GapBlocks, Heartbeat, HeartbeatAck, PacketWriter, Pad, Sack, Shutdown, ShutdownAck,
-    ShutdownComplete,
+    Abort, COMMON_HEADER_LEN, CookieAck, DuplicateTsns, EncodeChunk, ErrorChunk, GapBlocks,
+    Heartbeat, HeartbeatAck, PacketWriter, Pad, Sack, Shutdown, ShutdownAck, ShutdownComplete,
 };
 
 use super::Association;
@@ -97,7 +96,8 @@ impl Association {
         // Blocks and duplicates cost four bytes each, beside 16 for the chunk itself.
         let room = writer.remaining().saturating_sub(16) / 4;
         let limit = self.config.max_gap_blocks.min(room);
-        let mut gaps: Vec<GapBlock> = Vec::with_capacity(self.receiver.tsns.gap_count().min(limit));
+        let mut gaps = std::mem::take(&mut self.receiver.gaps);
+        gaps.clear();
         self.receiver.tsns.gap_blocks(limit, &mut gaps);
         let mut duplicates = Vec::new();
         if self.receiver.tsns.has_duplicates() {
@@ -117,6 +117,7 @@ impl Association {
             self.receiver.sack.on_sent();
             self.stats.sacks_sent += 1;
         }
+        self.receiver.gaps = gaps;
     }
 
     /// DATA: what was lost first, then new messages, as far as window and packet allow.

@@ -23,7 +23,7 @@ use crate::config::TransportConfig;
 use crate::event::Event;
 use crate::path::{CandidateLimit, FourTuple, PathId, PathState, Paths};
 use crate::recv::{Receiver, SackSchedule, TsnMap};
-use crate::sched::{LowestRtt, Scheduler};
+use crate::sched::{LowestRtt, PathView, Scheduler};
 use crate::send::{Outstanding, SendQueue, Sender};
 use crate::stats::AssocStats;
 use crate::stream::Inbound;
@@ -102,6 +102,8 @@ pub struct Association {
     sender: Sender,
     receiver: Receiver,
     scheduler: Box<dyn Scheduler>,
+    /// Scratch space for the scheduler.
+    views: Vec<PathView>,
     setup: Option<Setup>,
     teardown: Teardown,
     asconf: Asconf,
@@ -148,9 +150,11 @@ impl Association {
                 tsns: TsnMap::new(Tsn(0)),
                 inbound: Inbound::default(),
                 sack: SackSchedule::default(),
+                gaps: Vec::new(),
                 advertised: new.config.receive_buffer as u64,
             },
             scheduler: Box::new(LowestRtt),
+            views: Vec::new(),
             setup: None,
             teardown: Teardown::default(),
             asconf: Asconf::new(new.local_initial_tsn),

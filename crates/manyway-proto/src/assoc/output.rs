@@ -22,20 +22,22 @@ impl Association {
         }
         self.check_renege();
         self.send_next_asconf(now);
-        let control = self.control_path();
-        if control.is_none()
-            && let Some(transmit) = self.transmit_probe(now, buf)
-        {
+        // What does not fit any packet is dropped on the way; the rest goes on.
+        while let Some(control) = self.control_path() {
+            let with_data = self.data_path(now) == Some(control);
+            let sent = self.transmit_batch(now, control, with_data, max_datagrams, buf);
+            if sent.is_some() {
+                return sent;
+            }
+            if self.control_path() == Some(control) && self.outbox.next_path() != Some(control) {
+                break;
+            }
+        }
+        if let Some(transmit) = self.transmit_probe(now, buf) {
             return Some(transmit);
         }
-        let data = if control.is_none() {
-            self.data_path(now)
-        } else {
-            None
-        };
-        let id = control.or(data)?;
-        let with_data = data.is_some() || self.data_path(now) == Some(id);
-        self.transmit_batch(now, id, with_data, max_datagrams, buf)
+        let id = self.data_path(now)?;
+        self.transmit_batch(now, id, true, max_datagrams, buf)
     }
 
     /// The path on which control chunks, a heartbeat or a due SACK must leave.
@@ -101,21 +103,25 @@ impl Association {
             };
             return self.pace(now, best).then_some(best);
         }
-        let views = self.views(now);
-        self.scheduler.select(&views)
+        let mut views = std::mem::take(&mut self.views);
+        self.collect_views(now, &mut views);
+        let selected = self.scheduler.select(&views);
+        self.views = views;
+        selected
     }
 
     /// The paths on which new data may leave now.
-    fn views(&mut self, now: Instant) -> Vec<PathView> {
+    fn collect_views(&mut self, now: Instant, views: &mut Vec<PathView>) {
+        views.clear();
         let Some(tier) = self.usable_tier() else {
-            return Vec::new();
+            return;
         };
         let next = self.sender.queue.front_len().unwrap_or_default();
         let buffers = self.buffers();
         let chosen = self.paths.chosen_primary();
-        let mut views = Vec::with_capacity(self.paths.len());
-        for id in self.paths.ids() {
-            let Some(path) = self.paths.get(id) else {
+        for position in 0..self.paths.len() {
+            let found = self.paths.id_at(position);
+            let Some((id, path)) = found.and_then(|id| Some((id, self.paths.get(id)?))) else {
                 continue;
             };
             let piece = next.min(path.size.current()) as u64;
@@ -134,7 +140,6 @@ impl Association {
                 views.push(view);
             }
         }
-        views
     }
 
     /// Whether the pacer lets a packet go; if not, its timer is armed.

@@ -86,8 +86,11 @@ impl Association {
         if bytes > 0 || advanced {
             self.error_count = 0;
         }
-        for id in self.paths.ids() {
-            self.on_path_acked(now, id, arrived_on);
+        // From the back: a candidate that is adopted leaves its place.
+        for position in (0..self.paths.len()).rev() {
+            if let Some(id) = self.paths.id_at(position) {
+                self.on_path_acked(now, id, arrived_on);
+            }
         }
         Ok(())
     }

@@ -63,6 +63,11 @@ impl Paths {
             .into_iter()
     }
 
+    /// The path at a position; positions behind a removed path move up.
+    pub(crate) fn id_at(&self, position: usize) -> Option<PathId> {
+        self.list.get(position).map(|p| p.id)
+    }
+
     pub(crate) fn get(&self, id: PathId) -> Option<&Path> {
         self.list.iter().find(|p| p.id == id)
     }

@@ -1,5 +1,7 @@
 //! The receiving half: which TSNs arrived, when to acknowledge, how much room is left.
 
+use manyway_wire::GapBlock;
+
 use crate::stream::Inbound;
 
 mod sack;
@@ -14,6 +16,8 @@ pub(crate) struct Receiver {
     pub(crate) tsns: TsnMap,
     pub(crate) inbound: Inbound,
     pub(crate) sack: SackSchedule,
+    /// Scratch space for gap blocks.
+    pub(crate) gaps: Vec<GapBlock>,
     /// Window at the last SACK, bytes.
     pub(crate) advertised: u64,
 }

@@ -124,10 +124,6 @@ impl TsnMap {
     pub(crate) fn span(&self) -> u64 {
         self.ahead.last().map_or(0, |range| range.end - self.next)
     }
-
-    pub(crate) fn gap_count(&self) -> usize {
-        self.ahead.len()
-    }
 }
 
 #[cfg(test)]
