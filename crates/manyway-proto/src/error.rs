@@ -63,8 +63,9 @@ pub enum PathError {
     /// The association is not established.
     #[error("paths can be changed only while the association is established")]
     NotEstablished,
-    /// The peer cannot learn new addresses (RFC 5061 is not among its extensions).
-    #[error("the peer does not support dynamic addresses (RFC 5061)")]
+    /// The peer cannot learn new addresses: its handshake did not say that it takes RFC 5061's
+    /// requests in Manyway's form.
+    #[error("the peer is not a Manyway endpoint; it cannot be told of new addresses")]
     NotSupported,
     /// No remote address of the family of the local one.
     #[error("the peer has no address of that family")]

@@ -335,3 +335,41 @@ impl Association {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(parameters: &ParameterList) -> PeerInit {
+        let init = Init {
+            initiate_tag: VerificationTag(1),
+            a_rwnd: 65_536,
+            outbound_streams: 1,
+            inbound_streams: 1,
+            initial_tsn: Tsn(1),
+            parameters: parameters.as_parameters(),
+        };
+        PeerInit::read(&init).expect("valid").0
+    }
+
+    #[test]
+    fn only_our_own_kind_gets_asconf_without_auth() {
+        assert!(read(&local_parameters(&[])).asconf);
+        let mut plain = ParameterList::new();
+        let kinds = [ChunkType::ASCONF.0, ChunkType::ASCONF_ACK.0];
+        plain.push(&Parameter::SupportedExtensions(&kinds));
+        assert!(!read(&plain).asconf);
+    }
+
+    #[test]
+    fn asconf_is_not_announced_without_auth() {
+        let ours = local_parameters(&[]);
+        let mut extensions = ours.as_parameters().iter().filter_map(|p| match p {
+            Ok(Parameter::SupportedExtensions(kinds)) => Some(kinds),
+            _ => None,
+        });
+        let listed = extensions.next().expect("extensions are announced");
+        assert!(!listed.contains(&ChunkType::ASCONF.0));
+        assert!(!listed.contains(&ChunkType::ASCONF_ACK.0));
+    }
+}

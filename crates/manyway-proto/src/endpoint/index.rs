@@ -1,0 +1,148 @@
+//! What finds an association: its tag, its peer, its deadline, its turn.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use manyway_wire::{Port, VerificationTag};
+use rand::Rng;
+
+use super::{EPHEMERAL_PORTS, Endpoint, PeerKey, ReflectedKey, Slot};
+use crate::assoc::{AssocId, Association, Identity, NewAssociation};
+
+impl Endpoint {
+    /// The association may have something to send or to tell.
+    pub(super) fn touch(&mut self, id: AssocId) {
+        if let Some(slot) = self.slots.get_mut(&id) {
+            if !slot.ready {
+                slot.ready = true;
+                self.ready.push_back(id);
+            }
+            if self.noisy.back() != Some(&id) {
+                self.noisy.push_back(id);
+            }
+        }
+    }
+
+    /// Brings the timer index up to date for one association.
+    pub(super) fn rearm(&mut self, id: AssocId) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        let wanted = slot.assoc.next_deadline();
+        if wanted == slot.armed {
+            return;
+        }
+        if let Some(at) = slot.armed {
+            self.timers.remove(&(at, id));
+        }
+        if let Some(at) = wanted {
+            self.timers.insert((at, id));
+        }
+        slot.armed = wanted;
+    }
+
+    pub(super) fn insert(&mut self, assoc: Association, peer_keys: Vec<PeerKey>) {
+        let (id, identity) = (assoc.id(), assoc.identity());
+        self.by_tag.insert(identity.local_tag, id);
+        for key in &peer_keys {
+            self.by_peer.insert(*key, id);
+        }
+        let slot = Slot {
+            assoc,
+            ready: false,
+            armed: None,
+            unlinked: false,
+            peer_keys,
+            reflected_key: None,
+        };
+        self.slots.insert(id, slot);
+        self.index_reflected(id);
+        self.touch(id);
+    }
+
+    /// The peer's tag may have become known, or have changed with a new attempt to set up.
+    pub(super) fn index_reflected(&mut self, id: AssocId) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        let key = ReflectedKey::of(slot.assoc.identity());
+        if key == slot.reflected_key {
+            return;
+        }
+        if let Some(old) = std::mem::replace(&mut slot.reflected_key, key) {
+            self.by_reflected.remove(&old);
+        }
+        if let Some(new) = key {
+            self.by_reflected.insert(new, id);
+        }
+    }
+
+    /// A closed association is found no more, so that its tag and address may be used anew.
+    pub(super) fn unlink(&mut self, id: AssocId) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        if std::mem::replace(&mut slot.unlinked, true) {
+            return;
+        }
+        self.by_tag.remove(&slot.assoc.identity().local_tag);
+        for key in std::mem::take(&mut slot.peer_keys) {
+            if self.by_peer.get(&key) == Some(&id) {
+                self.by_peer.remove(&key);
+            }
+        }
+        let mine = |key: &ReflectedKey| self.by_reflected.get(key) == Some(&id);
+        if let Some(key) = slot.reflected_key.filter(mine) {
+            self.by_reflected.remove(&key);
+        }
+    }
+
+    pub(super) fn new_association(
+        &mut self,
+        identity: Identity,
+        locals: Vec<SocketAddr>,
+        local_initial_tsn: manyway_wire::Tsn,
+    ) -> NewAssociation {
+        let id = AssocId(self.next_id);
+        self.next_id += 1;
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let config = Arc::clone(&self.transport);
+        NewAssociation {
+            id,
+            config,
+            identity,
+            locals,
+            local_initial_tsn,
+            seed,
+        }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-5.3.1
+    //# It is very important that the Initiate Tag value be randomized to help protect against off-path attacks
+    pub(super) fn fresh_tag(&mut self) -> VerificationTag {
+        loop {
+            let tag = VerificationTag(self.rng.next_u32());
+            if tag.0 != 0 && !self.by_tag.contains_key(&tag) {
+                return tag;
+            }
+        }
+    }
+
+    /// The next SCTP port with which no association exists under any of the `keys` it would have:
+    /// the peer would take a second one for a restart of the first.
+    pub(super) fn ephemeral_port(&mut self, keys: impl Fn(Port) -> Vec<PeerKey>) -> Option<Port> {
+        for _ in EPHEMERAL_PORTS..=u16::MAX {
+            let port = Port(self.next_port);
+            self.next_port = match self.next_port {
+                u16::MAX => EPHEMERAL_PORTS,
+                other => other + 1,
+            };
+            let taken = keys(port).iter().any(|key| self.by_peer.contains_key(key));
+            if !taken && !self.listening.contains(&port) {
+                return Some(port);
+            }
+        }
+        None
+    }
+}
