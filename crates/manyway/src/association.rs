@@ -292,7 +292,11 @@ impl Association {
             settled.as_mut().enable();
             let outcome = self.with(|state| {
                 let entry = state.entries.get(&self.0.id)?;
-                (entry.connected || entry.closed.is_some()).then(|| entry.closed.clone())
+                // An association may be over before anybody has looked, its messages unread.
+                match entry.established {
+                    true => Some(None),
+                    false => entry.settled.then(|| entry.closed.clone()),
+                }
             });
             match outcome {
                 Some(reason) => return reason,

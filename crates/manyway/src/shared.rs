@@ -37,7 +37,10 @@ impl Signals {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) signals: Arc<Signals>,
-    pub(crate) connected: bool,
+    /// The handshake has ended, well or not.
+    pub(crate) settled: bool,
+    /// The handshake has ended well, whatever came after.
+    pub(crate) established: bool,
     pub(crate) closed: Option<CloseReason>,
     /// The peer will send nothing more.
     pub(crate) peer_done: bool,
@@ -116,7 +119,7 @@ impl State {
         let settled = self
             .entries
             .get_mut(&id)
-            .is_some_and(|e| !std::mem::replace(&mut e.connected, true));
+            .is_some_and(|e| !std::mem::replace(&mut e.settled, true));
         self.connecting -= usize::from(settled);
         settled
     }
@@ -128,15 +131,16 @@ impl State {
         }
     }
 
-    pub(crate) fn add_entry(&mut self, id: AssocId, connected: bool) -> Arc<Signals> {
+    pub(crate) fn add_entry(&mut self, id: AssocId, established: bool) -> Arc<Signals> {
         let signals = Arc::new(Signals::default());
         let entry = Entry {
             signals: Arc::clone(&signals),
-            connected,
+            settled: established,
+            established,
             closed: None,
             peer_done: false,
         };
-        self.connecting += usize::from(!connected);
+        self.connecting += usize::from(!established);
         self.entries.insert(id, entry);
         signals
     }

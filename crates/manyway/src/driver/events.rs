@@ -31,7 +31,10 @@ fn notify(state: &mut State, id: AssocId, event: &Event) {
         return;
     };
     match event {
-        Event::Connected => entry.signals.settled.notify_waiters(),
+        Event::Connected => {
+            entry.established = true;
+            entry.signals.settled.notify_waiters();
+        }
         Event::Readable => entry.signals.readable.notify_waiters(),
         Event::Writable => entry.signals.writable.notify_waiters(),
         Event::PeerShutdown => {
