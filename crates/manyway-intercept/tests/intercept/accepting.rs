@@ -207,6 +207,7 @@ for _ in range(4):
     children.append(child)
 time.sleep(0.3)
 for child in children[:3]: os.kill(child, signal.SIGKILL)
+for child in children[:3]: os.waitpid(child, 0)
 signal.signal(signal.SIGTERM, lambda *_: (os.kill(children[3], signal.SIGKILL), os._exit(0)))
 print('up', flush=True)
 signal.pause()
