@@ -259,6 +259,62 @@ fn they_abort_while_their_shutdown_waits_for_acknowledgements() {
     });
 }
 
+/// The peer hears nothing of our SHUTDOWN-ACK and gives up waiting.
+#[test]
+fn they_abort_after_their_shutdown_was_sent() {
+    network::run(async |world| {
+        let Pair { mut peer, ours, .. } = world.associate(Initiator::They).await;
+        world.bed.path(0).set_cut(true, true);
+        peer.command("shutdown").await;
+        let sent = || ours.state() == AssocState::ShutdownAckSent;
+        until("shutdown-ack-sent", sent).await;
+        peer.command("abort no patience").await;
+        aborted_by_peer(&soon("end", ours.closed()).await, b"no patience");
+    });
+}
+
+/// The peer has data that we do not take, and we have asked for the end.
+#[test]
+fn they_abort_after_our_shutdown_was_sent() {
+    network::run(async |mut world| {
+        world.config.transport.receive_buffer = 65_536;
+        world.options = vec![("send-buffer", 1 << 20)];
+        let Pair { mut peer, ours, .. } = world.associate(Initiator::We).await;
+        peer.command(&their_send(20, LENGTH)).await;
+        receive(&ours, 2, LENGTH).await;
+        let waiting = ours.clone();
+        tokio::spawn(async move { waiting.shutdown().await });
+        peer.event("shutdown").await;
+        assert_eq!(ours.state(), AssocState::ShutdownSent);
+        peer.command("abort no patience").await;
+        aborted_by_peer(&soon("end", ours.closed()).await, b"no patience");
+    });
+}
+
+/// COOKIE-ECHO is on its way, and the ABORT follows it.
+#[test]
+fn we_abort_while_the_cookie_is_on_its_way() {
+    network::run(async |mut world| {
+        world.config.transport.handshake_timeout = Duration::from_secs(10);
+        let mut peer = world.peer().await;
+        peer.command("listen").await;
+        let endpoint = world.endpoint().await;
+        let remotes = their_udp();
+        let path = world.bed.path(0);
+        path.set_delay(Duration::from_millis(500));
+        {
+            let connecting = endpoint.connect(&remotes, SCTP_PORT);
+            let cookie_sent = until("cookie-echoed", || path.counters().up.packets_in >= 2);
+            tokio::select! {
+                _ = connecting => panic!("connected before the cookie could arrive"),
+                () = cookie_sent => {}
+            }
+        }
+        peer.event("up").await;
+        peer.event("lost").await;
+    });
+}
+
 #[test]
 fn a_peer_that_vanished_is_given_up() {
     network::run(async |mut world| {

@@ -8,7 +8,7 @@ use manyway_bed::Loss;
 
 use crate::endings::aborted_by_peer;
 use crate::network::{self, Initiator, OURS, Pair, SCTP_PORT, World, soon, until};
-use crate::peer::{Peer, Stack};
+use crate::peer::Peer;
 use crate::transfer::{check_arrival, exchange, receive, send, their_send};
 use crate::vm;
 
@@ -18,14 +18,10 @@ const LENGTH: usize = 20_000;
 
 #[test]
 fn the_linux_kernel_interoperates() {
-    let directory = match vm::build() {
-        Ok(directory) => directory,
-        Err(missing) => return println!("skipped: there is no {missing}"),
-    };
-    network::run_against(Stack::Linux, async move |mut world| {
+    network::run_against_linux(async |mut world| {
         world.config.transport.heartbeat_interval = Duration::from_millis(300);
         world.config.transport.path_max_retransmits = 1;
-        let mut peer = vm::start(world.bed, &directory).await;
+        let mut peer = vm::start(world.bed).await;
         for option in [
             "sctp/rto_initial 300",
             "sctp/rto_min 200",
@@ -100,7 +96,7 @@ async fn shutdowns(world: &World<'_>, peer: Peer, initiator: Initiator) -> Peer 
         check_arrival(&mut pair.peer, COUNT, LENGTH)
     );
     ended.unwrap();
-    pair.peer.event("closed").await;
+    pair.peer.event("end").await;
     let peer = reset(pair).await;
 
     let mut pair = associate(world, peer, initiator).await;
@@ -119,8 +115,7 @@ async fn aborts(world: &World<'_>, peer: Peer, initiator: Initiator) -> Peer {
     let peer = reset(pair).await;
 
     let mut pair = associate(world, peer, initiator).await;
-    pair.peer.command("abort enough").await;
-    aborted_by_peer(&soon("end", pair.ours.closed()).await, b"enough");
+    their_abort(&mut pair).await;
     let peer = reset(pair).await;
 
     // With a shutdown under way.
@@ -131,9 +126,14 @@ async fn aborts(world: &World<'_>, peer: Peer, initiator: Initiator) -> Peer {
     tokio::spawn(async move { waiting.shutdown().await });
     let pending = || pair.ours.state() == AssocState::ShutdownPending;
     until("shutdown-pending", pending).await;
-    pair.peer.command("abort no patience").await;
-    aborted_by_peer(&soon("end", pair.ours.closed()).await, b"no patience");
+    their_abort(&mut pair).await;
     reset(pair).await
+}
+
+async fn their_abort(pair: &mut Pair) {
+    pair.peer.command("abort").await;
+    aborted_by_peer(&soon("end", pair.ours.closed()).await, b"");
+    pair.peer.event("ready").await;
 }
 
 async fn refusals(world: &World<'_>, peer: Peer) -> Peer {

@@ -12,6 +12,7 @@ mod capture;
 mod endings;
 mod linux;
 mod multihoming;
+mod nat;
 mod network;
 mod peer;
 mod setup;

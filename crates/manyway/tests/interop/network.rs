@@ -16,6 +16,7 @@ use manyway_net::namespace::{NamespaceOptions, Privileges, privileges};
 
 use crate::capture;
 use crate::peer::{Peer, Stack};
+use crate::vm;
 
 /// The SCTP port of whoever listens.
 pub(crate) const SCTP_PORT: u16 = 5001;
@@ -56,27 +57,39 @@ pub(crate) struct Pair {
     pub(crate) listener: Option<Listener>,
 }
 
-/// Runs `test` against usrsctp on this side of a new network, and looks at what crossed it.
-pub(crate) fn run(test: impl AsyncFnOnce(World<'_>) + Send) {
-    run_against(Stack::Usrsctp, test);
+/// Each direction of each path.
+fn link() -> LinkConfig {
+    LinkConfig::new(Rate::from_mbit(100), Duration::from_millis(5))
 }
 
-/// As [`run`], with a stack to choose.
-pub(crate) fn run_against(stack: Stack, test: impl AsyncFnOnce(World<'_>) + Send) {
+/// Runs `test` against usrsctp on this side of a new network, and looks at what crossed it.
+pub(crate) fn run(test: impl AsyncFnOnce(World<'_>) + Send) {
+    run_on(ScenePath::direct(link()), Stack::Usrsctp, test);
+}
+
+/// As [`run`], behind hostile NATs.
+pub(crate) fn run_behind_nats(test: impl AsyncFnOnce(World<'_>) + Send) {
+    run_on(ScenePath::behind_nat(link()), Stack::Usrsctp, test);
+}
+
+/// As [`run`], against the Linux kernel.
+pub(crate) fn run_against_linux(test: impl AsyncFnOnce(World<'_>) + Send) {
+    run_on(ScenePath::direct(link()), Stack::Linux, test);
+}
+
+fn run_on(path: ScenePath, stack: Stack, test: impl AsyncFnOnce(World<'_>) + Send) {
     if privileges() != Privileges::Root {
         println!("skipped: needs root to make network namespaces");
         return;
     }
-    if let Some(missing) = stack.program().err().or_else(capture::missing) {
+    let machine = || (stack == Stack::Linux).then(vm::directory)?.err();
+    let missing = stack.program().err().or_else(capture::missing);
+    if let Some(missing) = missing.or_else(machine) {
         println!("skipped: there is no {missing}");
         return;
     }
     let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let captures = tempfile::tempdir().unwrap();
-    let path = ScenePath::direct(LinkConfig::new(
-        Rate::from_mbit(100),
-        Duration::from_millis(5),
-    ));
     let bed = Bed::build(&BedConfig {
         paths: vec![path.clone(), path],
         seed: 1,

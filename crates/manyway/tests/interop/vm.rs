@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use manyway_bed::Bed;
@@ -14,8 +15,14 @@ use crate::peer::{Peer, Stack};
 /// The machine's addresses, one on each path.
 pub(crate) const ADDRESSES: [&str; 2] = ["10.9.1.2", "10.9.2.2"];
 
-/// Kernel and initial file system in a directory of their own, or what is missing to make them.
-pub(crate) fn build() -> Result<PathBuf, &'static str> {
+/// The directory with kernel and initial file system, or what is missing to make them.
+pub(crate) fn directory() -> Result<&'static Path, &'static str> {
+    static DIRECTORY: OnceLock<Result<PathBuf, &'static str>> = OnceLock::new();
+    let directory = DIRECTORY.get_or_init(build);
+    directory.as_deref().map_err(|missing| *missing)
+}
+
+fn build() -> Result<PathBuf, &'static str> {
     if Command::new("qemu-system-x86_64")
         .arg("-version")
         .output()
@@ -37,8 +44,9 @@ pub(crate) fn build() -> Result<PathBuf, &'static str> {
     }
 }
 
-/// Starts the machine in `directory` behind the bed's server; it runs as long as the peer.
-pub(crate) async fn start(bed: &Bed, directory: &Path) -> Peer {
+/// Starts the machine behind the bed's server; it runs as long as the peer.
+pub(crate) async fn start(bed: &Bed) -> Peer {
+    let directory = directory().unwrap();
     let mut qemu = Command::new("qemu-system-x86_64");
     qemu.args([
         "-accel",
@@ -65,7 +73,8 @@ pub(crate) async fn start(bed: &Bed, directory: &Path) -> Peer {
     .args(["-append", "quiet loglevel=0 panic=1 mitigations=off"]);
     for tap in ["t1", "t2"] {
         let back = format!("tap,id={tap},ifname={tap},script=no,downscript=no");
-        let front = format!("virtio-net-pci,netdev={tap},romfile=");
+        // With checksum offload the card loses full packets of encapsulated SCTP.
+        let front = format!("virtio-net-pci,netdev={tap},romfile=,csum=off,gso=off");
         qemu.args(["-netdev", &back, "-device", &front]);
     }
     let mut peer = Peer::start(bed.server(), qemu);

@@ -1,6 +1,7 @@
 /*
  * A peer on Linux' own SCTP; dialogue.h says how to talk to it. Its options are variables below
- * /proc/sys/net. It says `ready` first, and the command `exit` ends it and its association.
+ * /proc/sys/net. It says `ready` first, and the command `exit` ends it and its association. An abort
+ * has no reason, and ends the process too.
  */
 #include <netinet/in.h>
 #include <stddef.h>
@@ -169,6 +170,16 @@ static int send_messages(void) {
     return 0;
 }
 
+/* Sockets of the one-to-one style abort only when they are closed, which a thread that reads from
+ * them holds up: the process has to end. */
+static int abort_and_exit(void) {
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    if (setsockopt(association, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) < 0)
+        return -1;
+    say("ok");
+    _exit(0);
+}
+
 static int obey(const char *command) {
     if (strcmp(command, "start") == 0)
         return set_variable("sctp/udp_port", strtok(NULL, " "));
@@ -188,10 +199,8 @@ static int obey(const char *command) {
         return set_paused(false);
     if (strcmp(command, "shutdown") == 0)
         return shutdown(association, SHUT_WR);
-    if (strcmp(command, "abort") == 0) {
-        const char *reason = strtok(NULL, "\n");
-        return send_with(reason, reason == NULL ? 0 : strlen(reason), 0, SCTP_ABORT);
-    }
+    if (strcmp(command, "abort") == 0)
+        return abort_and_exit();
     if (strcmp(command, "exit") == 0)
         _exit(0);
     errno = EINVAL;
