@@ -16,7 +16,7 @@ pub struct EndpointConfig {
     /// Associations held at once; further handshakes are refused. Default 200,000.
     pub max_associations: usize,
     /// Answers to out-of-the-blue packets per second, so that forged floods are not reflected.
-    /// Default 200.
+    /// INIT-ACKs do not count: they are how strangers become peers. Default 200.
     pub max_stray_answers_per_second: u32,
 }
 

@@ -20,7 +20,7 @@ impl Association {
         self.state
     }
 
-    /// Whether data flow: after set-up and before the end.
+    /// Whether the handshake is over and the association has not ended.
     pub fn is_established(&self) -> bool {
         self.state.is_open()
     }

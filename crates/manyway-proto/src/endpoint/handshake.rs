@@ -38,7 +38,11 @@ impl Endpoint {
             return;
         };
         if !self.listening.contains(&header.destination_port) {
-            self.answer_with_abort(path, header, init.initiate_tag, false);
+            if self.stray.allow(self.now) {
+                self.answer_with_abort(path, header, init.initiate_tag, false);
+            } else {
+                self.stats.stray_unanswered += 1;
+            }
             return;
         }
         match PeerInit::read(&init) {
