@@ -1,9 +1,9 @@
-//! Accepting for programs that ask who connects.
+//! Accepting for programs, so that they see who really connects.
 //!
-//! The kernel fills in the address of an accepted connection while the call runs, so a call that
-//! wants it is performed here, on a duplicate of the listener. The new socket is then put among
-//! the program's descriptors with the true client's address beside it. A call without an address
-//! never comes here: the filter leaves it to the kernel.
+//! The kernel fills in the address of an accepted connection while the call runs, so the call is
+//! performed here, on a duplicate of the listener. The new socket is then put among the program's
+//! descriptors, with the true client's address beside it if the call asks for one. Calls that do
+//! not ask come here as well: a listener's takers must not see what is done to it for others.
 //!
 //! A call that has to wait is kept by the [acceptor](crate::acceptor). The kernel defers every
 //! signal that is not fatal while a notified call is being answered, so the acceptor looks for
@@ -13,10 +13,9 @@
 //! several threads therefore ends the call with `EINTR`, whatever `SA_RESTART` says.
 //!
 //! A blocking listener is set non-blocking for the microsecond of an accept, because another
-//! taker may be faster, and no thread here may be left waiting in the kernel. In that moment an
-//! accept without an address that another thread of the program enters on the same listener gets
-//! `EAGAIN`. The alternative, a short `SO_RCVTIMEO`, would be inherited by every connection whose
-//! handshake completes in that moment, for good.
+//! taker may be faster, and no thread here may be left waiting in the kernel. Only a taker outside
+//! the tree, who got the listener handed over, could notice. The alternative, a short
+//! `SO_RCVTIMEO`, would be inherited by every connection whose handshake completes in that moment.
 //!
 //! A connection that cannot be given to its call, because the task died or named an address that
 //! cannot be written, is kept for the next call on the same listener. The kernel does not know
@@ -125,6 +124,16 @@ impl Leftovers {
             .for_each(|connection| connection.reset());
     }
 
+    /// Whether the program has made the listener non-blocking.
+    fn is_nonblocking(&self, listener: BorrowedFd<'_>) -> io::Result<bool> {
+        // While it is switched for an accept, its mode is not the program's.
+        let _switching = self
+            .switching
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        sockets::is_nonblocking(listener)
+    }
+
     /// Takes a connection for a call on this listener, without ever waiting for one.
     ///
     /// # Errors
@@ -182,7 +191,7 @@ fn is_own_shortage(error: &io::Error) -> bool {
     )
 }
 
-/// Answers an accept with an address, or lets it wait for a connection.
+/// Answers an accept, or lets it wait for a connection.
 pub(crate) fn handle_accept(shared: &Shared, call: &Call, reply: Reply) {
     let flags = match call.number {
         libc::SYS_accept4 => SocketFlags::from_bits(call.args[3] as u32),
@@ -243,7 +252,7 @@ fn has_room(tid: u32) -> bool {
 
 impl Accept {
     fn wait(self, shared: &Shared, listener: OwnedFd) {
-        match sockets::is_nonblocking(listener.as_fd()) {
+        match shared.leftovers.is_nonblocking(listener.as_fd()) {
             Ok(false) => shared.acceptor.wait(self, listener),
             _ => self.reply.fail(libc::EAGAIN),
         }
@@ -286,7 +295,12 @@ impl Accept {
             .accepted(sockets::normalised(peer), socket.as_fd());
         let client = client.and_then(|c| sockets::in_family(c.peer, peer.is_ipv6()));
         let bytes = sockets::encode(client.unwrap_or(peer));
-        let given = match memory::write_bounded(tid, address, length, &bytes, true) {
+        // A call that does not ask for the address has none written, and no length read.
+        let written = match address {
+            0 => Ok(()),
+            _ => memory::write_bounded(tid, address, length, &bytes, true),
+        };
+        let given = match written {
             Ok(()) => reply.install(socket, flags.contains(SocketFlags::CLOEXEC)),
             Err(error) => Err((reply, socket, error)),
         };

@@ -27,15 +27,14 @@ const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const NOTIFY: u32 = libc::SECCOMP_RET_USER_NOTIF;
 
 /// The calls that are notified whatever their arguments are.
-const NOTIFIED: [c_long; 4] = [
+const NOTIFIED: [c_long; 6] = [
     libc::SYS_connect,
     libc::SYS_listen,
+    libc::SYS_accept,
+    libc::SYS_accept4,
     libc::SYS_getpeername,
     libc::SYS_getsockname,
 ];
-
-/// The calls that tell who connects, unless they are given nowhere to put it.
-const ACCEPTS: [c_long; 2] = [libc::SYS_accept, libc::SYS_accept4];
 
 /// The calls that may open a TCP connection by a flag, and the argument which holds the flags.
 ///
@@ -101,7 +100,6 @@ pub(crate) fn program() -> Vec<sock_filter> {
     code.push(unless(JUMP_EQUAL, IO_URING_SETUP, 1));
     code.push(op(RETURN, refuse(libc::ENOSYS)));
     socket_error(&mut code);
-    accepts(&mut code);
     for (call, flags) in FAST_OPEN {
         code.push(unless(JUMP_EQUAL, call as u32, 4));
         code.push(op(LOAD, argument(flags)));
@@ -141,20 +139,6 @@ fn socket_error(code: &mut Vec<sock_filter>) {
     code.push(unless(JUMP_EQUAL, libc::SO_ERROR as u32, 1));
     code.push(op(RETURN, NOTIFY));
     code.push(op(RETURN, ALLOW));
-}
-
-/// Only an accept with an address is notified; one without is the kernel's.
-fn accepts(code: &mut Vec<sock_filter>) {
-    for call in ACCEPTS {
-        // A pointer has two halves, and is null when both are.
-        code.push(unless(JUMP_EQUAL, call as u32, 6));
-        code.push(op(LOAD, argument(1)));
-        code.push(unless(JUMP_EQUAL, 0, 2));
-        code.push(op(LOAD, argument(1) + 4));
-        code.push(when(JUMP_EQUAL, 0, 1));
-        code.push(op(RETURN, NOTIFY));
-        code.push(op(RETURN, ALLOW));
-    }
 }
 
 #[cfg(test)]
@@ -231,13 +215,11 @@ mod tests {
     }
 
     #[test]
-    fn only_an_accept_with_an_address_is_notified() {
-        for call in ACCEPTS {
-            let accept =
-                |address| run_wide(AUDIT_ARCH_X86_64, call as u32, [3, address, 1, 0, 0, 0]);
-            assert_eq!(accept(0), ALLOW);
-            for address in [1, 0x7fff_0000_0000, 0x7fff_0000_0001] {
-                assert_eq!(accept(address), NOTIFY);
+    fn every_accept_is_notified() {
+        for call in [libc::SYS_accept, libc::SYS_accept4] {
+            for address in [0, 1, 0x7fff_0000_0000] {
+                let args = [3, address, 1, 0, 0, 0];
+                assert_eq!(run_wide(AUDIT_ARCH_X86_64, call as u32, args), NOTIFY);
             }
         }
     }
