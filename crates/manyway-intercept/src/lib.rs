@@ -14,7 +14,7 @@
 //!   [`HeldConnect::fail`] or [`HeldConnect::direct`].
 //!
 //! Programs that serve see their true clients, also those the broker hands on over loopback: see
-//! [`PeerNames`]. An `accept` that asks for the address is performed by the supervisor.
+//! [`PeerNames`]. Every `accept` is performed by the supervisor.
 //!
 //! This is no sandbox. A program that races its own memory or descriptors against the supervisor
 //! can reach where it likes, as it could without interception.
