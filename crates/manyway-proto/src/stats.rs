@@ -28,6 +28,8 @@ pub struct AssocStats {
     pub sacks_received: u64,
     /// Packets dropped: malformed chunk, wrong tag for its chunk, or not allowed in the state.
     pub dropped_packets: u64,
+    /// Answers that were not sent because too many waited.
+    pub dropped_answers: u64,
     /// Changes of address of the peer that were refused because there were too many.
     pub refused_candidates: u64,
 }

@@ -61,7 +61,10 @@ impl Association {
 
     /// Its counters.
     pub fn stats(&self) -> AssocStats {
-        self.stats
+        AssocStats {
+            dropped_answers: self.outbox.dropped,
+            ..self.stats
+        }
     }
 
     /// Name of the scheduler in use.

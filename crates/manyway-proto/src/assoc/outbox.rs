@@ -30,7 +30,8 @@ pub(super) enum Control {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     queue: VecDeque<(PathId, Control)>,
-    dropped: u64,
+    /// Chunks that were not kept.
+    pub(super) dropped: u64,
 }
 
 impl Outbox {

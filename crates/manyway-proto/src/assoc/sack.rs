@@ -4,7 +4,7 @@ use manyway_wire::{GapBlock, Sack, Tsn};
 
 use super::Association;
 use crate::cc::Acked;
-use crate::cmt::{cuc, dac};
+use crate::cmt::cuc;
 use crate::path::{PathId, Paths};
 use crate::send::{Fate, NeverSent, SentChunk, Shot};
 use crate::time::Instant;
@@ -17,7 +17,7 @@ impl Association {
         self.stats.sacks_received += 1;
         self.sender.last_sack = Some(now);
         tracing::trace!(
-            packets = dac::packets(sack),
+            packets = sack.cmt_dac_packets(),
             cumulative = sack.cumulative_tsn_ack.0,
             "SACK"
         );
