@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::assoc::Extensions;
 use crate::cc::ControllerKind;
 
 /// Options that hold for a whole endpoint.
@@ -86,6 +87,9 @@ pub struct TransportConfig {
     pub max_packet_size: usize,
     /// Congestion control of new paths. Default CUBIC.
     pub controller: ControllerKind,
+    /// Extensions that are offered to peers; each is used with those who offer it too. Default
+    /// all.
+    pub extensions: Extensions,
     /// Gap blocks per SACK. Default 256.
     pub max_gap_blocks: usize,
 }
@@ -114,6 +118,7 @@ impl Default for TransportConfig {
             base_packet_size: 1232,
             max_packet_size: 1472,
             controller: ControllerKind::Cubic,
+            extensions: Extensions::ALL,
             max_gap_blocks: 256,
         }
     }

@@ -58,7 +58,7 @@ mod stats;
 mod stream;
 mod time;
 
-pub use assoc::{AssocId, AssocState, Association};
+pub use assoc::{AssocId, AssocState, Association, Extension, Extensions};
 pub use cc::{Acked, Controller, ControllerKind, Cubic, Reno};
 pub use config::{EndpointConfig, TransportConfig};
 pub use endpoint::{Connect, Endpoint, EndpointStats, Transmit};

@@ -11,8 +11,8 @@ use manyway_wire::{
     AsconfSerial, EncodeChunk, Tsn,
 };
 
-use super::Association;
 use super::outbox::Control;
+use super::{Association, Extension};
 use crate::error::PathError;
 use crate::path::{FourTuple, PathId, PathState, Wish};
 use crate::time::Instant;
@@ -163,7 +163,7 @@ impl Association {
     }
 
     pub(super) fn request(&mut self, now: Instant, request: Request, path: PathId) {
-        if !self.peer.asconf || self.asconf.queue.len() >= MAX_QUEUED {
+        if !self.has(Extension::DynamicPaths) || self.asconf.queue.len() >= MAX_QUEUED {
             return;
         }
         // A later wish for the same path replaces an earlier one that still waits.

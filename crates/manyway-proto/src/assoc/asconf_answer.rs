@@ -8,10 +8,10 @@ use manyway_wire::{
     EncodeChunk,
 };
 
-use super::Association;
 use super::asconf::{PATH_REMOVE, PATH_WISH_ACTIVE, PATH_WISH_BACKUP};
 use super::input::PacketContext;
 use super::outbox::Control;
+use super::{Association, Extension};
 use crate::event::Event;
 use crate::path::{Path, PathId, Wish};
 use crate::time::Instant;
@@ -28,7 +28,7 @@ impl Association {
     ) {
         //= https://www.rfc-editor.org/rfc/rfc5061#section-4.1.1
         //# If this chunk is received unauthenticated it MUST be silently discarded
-        if !self.state.is_open() || !self.peer.asconf {
+        if !self.state.is_open() || !self.has(Extension::DynamicPaths) {
             return;
         }
         //= https://www.rfc-editor.org/rfc/rfc5061#section-5.2

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::asconf::Request;
-use super::{AssocState, Association};
+use super::{AssocState, Association, Extension};
 use crate::error::{PathError, SendError};
 use crate::event::{Event, Message};
 use crate::path::{FourTuple, PathId, Wish, choose_pairs};
@@ -105,7 +105,7 @@ impl Association {
         if !self.is_established() {
             return Err(PathError::NotEstablished);
         }
-        if !self.peer.asconf {
+        if !self.has(Extension::DynamicPaths) {
             return Err(PathError::NotSupported);
         }
         let elsewhere = self.paths.iter().filter(|p| p.tuple.local != local);

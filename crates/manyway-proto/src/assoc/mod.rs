@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `state` | the states and their transitions |
+//! | `extensions` | what both ends can do beyond RFC 9260 |
 //! | `setup` | INIT, INIT-ACK, COOKIE-ECHO, COOKIE-ACK |
 //! | `input` | a packet's way to its handlers |
 //! | `data`, `sack`, `heartbeat`, `asconf`, `asconf_answer` | handlers, one file per kind of chunk |
@@ -34,6 +35,7 @@ mod asconf_answer;
 mod bundle;
 mod commands;
 mod data;
+mod extensions;
 mod getters;
 mod heartbeat;
 mod input;
@@ -48,6 +50,7 @@ mod teardown;
 mod timers;
 
 use asconf::Asconf;
+pub use extensions::{Extension, Extensions};
 use outbox::Outbox;
 use setup::Setup;
 pub(crate) use setup::{BadInit, PeerInit, local_parameters};
@@ -79,8 +82,8 @@ pub(crate) struct Identity {
 /// What the peer can do and where it can be reached.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Peer {
-    /// Takes and sends ASCONF in Manyway's form: proven by heartbeats instead of AUTH.
-    pub(crate) asconf: bool,
+    /// What both ends offered.
+    pub(crate) extensions: Extensions,
     /// Addresses it named or was reached at, with their UDP ports.
     pub(crate) addresses: Vec<std::net::SocketAddr>,
     pub(crate) outbound_streams: u16,

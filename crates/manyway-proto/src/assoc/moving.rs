@@ -5,8 +5,8 @@
 
 use std::net::SocketAddr;
 
-use super::Association;
 use super::asconf::Request;
+use super::{Association, Extension};
 use crate::event::Event;
 use crate::path::{FourTuple, Path, PathId, PathState, Wish, choose_pairs};
 use crate::time::Instant;
@@ -112,7 +112,7 @@ impl Association {
         if self.asconf.is_leaving(id) || !self.can_do_without(id) {
             return;
         }
-        if !self.peer.asconf || !self.may_ask_on(id) {
+        if !self.has(Extension::DynamicPaths) || !self.may_ask_on(id) {
             return self.finish_removal(id);
         }
         if let Some(path) = self.paths.get_mut(id) {
@@ -157,7 +157,7 @@ impl Association {
     /// One path for each local address that has none, if this side opened the association and the
     /// peer can learn addresses.
     pub(super) fn add_missing_paths(&mut self, now: Instant) {
-        if !self.initiator || !self.peer.asconf || !self.is_established() {
+        if !self.initiator || !self.has(Extension::DynamicPaths) || !self.is_established() {
             return;
         }
         let in_use: Vec<FourTuple> = self.paths.iter().map(|p| p.tuple).collect();

@@ -311,7 +311,7 @@ impl Association {
                 self.bundle_data(now, id, &mut writer);
             }
             None => {
-                let parameters = Self::init_parameters();
+                let parameters = self.init_parameters();
                 let fitted = writer.push(&self.init_chunk(parameters.as_parameters()));
                 debug_assert!(fitted, "INIT is smaller than any packet size");
             }

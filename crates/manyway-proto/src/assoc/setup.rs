@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use manyway_wire::{
-    AddressTypes, ChunkType, Init, InitAck, Parameter, ParameterList, ParameterType, Parameters,
-    RawParameter, Tsn, UnrecognizedAction, VerificationTag,
+    AddressTypes, Init, InitAck, Parameter, ParameterList, Parameters, Tsn, UnrecognizedAction,
+    VerificationTag,
 };
 
-use super::{AssocState, Association, Identity, NewAssociation};
+use super::{AssocState, Association, Extensions, Identity, NewAssociation};
 use crate::error::CloseReason;
 use crate::event::Event;
 use crate::path::{FourTuple, PathState};
@@ -23,10 +23,6 @@ const MAX_DOUBLINGS: u32 = 4;
 /// Addresses of the peer that are remembered.
 const MAX_PEER_ADDRESSES: usize = 16;
 
-/// A parameter of Manyway's own: the sender takes ASCONF as [`super::asconf`] means it, without
-/// AUTH. Those who do not know it skip it silently.
-const DYNAMIC_PATHS: ParameterType = ParameterType(0x80f1);
-
 /// What INIT or INIT-ACK says of the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PeerInit {
@@ -35,7 +31,8 @@ pub(crate) struct PeerInit {
     pub(crate) outbound_streams: u16,
     pub(crate) inbound_streams: u16,
     pub(crate) initial_tsn: Tsn,
-    pub(crate) asconf: bool,
+    /// What it offers.
+    pub(crate) extensions: Extensions,
     pub(crate) addresses: Vec<IpAddr>,
 }
 
@@ -64,17 +61,18 @@ impl PeerInit {
             outbound_streams: init.outbound_streams,
             inbound_streams: init.inbound_streams,
             initial_tsn: init.initial_tsn,
-            asconf: false,
+            extensions: Extensions::NONE,
             addresses: Vec::new(),
         };
         let mut cookie = None;
         for parameter in init.parameters.iter() {
-            match parameter.map_err(|_| BadInit::Malformed)? {
+            let parameter = parameter.map_err(|_| BadInit::Malformed)?;
+            peer.extensions.learn(&parameter);
+            match parameter {
                 Parameter::Ipv4(ip) => peer.learn_address(ip.into()),
                 Parameter::Ipv6(ip) => peer.learn_address(ip.into()),
                 Parameter::StateCookie(bytes) => cookie = Some(bytes),
                 Parameter::HostName(_) => return Err(BadInit::HostName),
-                Parameter::Unknown(raw) if raw.kind == DYNAMIC_PATHS => peer.asconf = true,
                 //= https://www.rfc-editor.org/rfc/rfc9260#section-3.2.1
                 //# Stop processing this parameter and do not process any further parameters within this chunk
                 Parameter::Unknown(raw)
@@ -101,20 +99,12 @@ impl PeerInit {
 
 /// The parameters of our INIT and INIT-ACK. Only a responder names its addresses: an initiator's
 /// are often private, and it adds paths by ASCONF from the address itself.
-pub(crate) fn local_parameters(addresses: &[IpAddr]) -> ParameterList {
+pub(crate) fn local_parameters(extensions: Extensions, addresses: &[IpAddr]) -> ParameterList {
     let mut list = ParameterList::new();
     list.push(&Parameter::SupportedAddressTypes(AddressTypes::new(&[
         5, 6,
     ])));
-    //= https://www.rfc-editor.org/rfc/rfc5061#section-4.2.7
-    //# An implementation supporting this extension MUST list the ASCONF,the ASCONF-ACK, and the AUTH chunks in its INIT and INIT-ACK parameters
-    // Without AUTH none of the three is listed: others abort an association whose peer lists ASCONF
-    // alone.
-    list.push(&Parameter::SupportedExtensions(&[ChunkType::PAD.0]));
-    let [high, low] = DYNAMIC_PATHS.0.to_be_bytes();
-    if let Ok(dynamic_paths) = RawParameter::from_wire(&[high, low, 0, 4]) {
-        list.push(&Parameter::Unknown(dynamic_paths));
-    }
+    extensions.announce(&mut list);
     for address in addresses {
         list.push(&match address {
             IpAddr::V4(ip) => Parameter::Ipv4(*ip),
@@ -171,8 +161,8 @@ impl Association {
     }
 
     /// The INIT chunk, as bytes of its parameters, padded.
-    pub(super) fn init_parameters() -> ParameterList {
-        let mut list = local_parameters(&[]);
+    pub(super) fn init_parameters(&self) -> ParameterList {
+        let mut list = local_parameters(self.config.extensions, &[]);
         let without = 20 + list.padded_len() + 4;
         list.push(&Parameter::Padding(PADDED_INIT.saturating_sub(without)));
         list
@@ -299,7 +289,7 @@ impl Association {
     }
 
     pub(super) fn learn_peer(&mut self, peer: &PeerInit, tuple: FourTuple) {
-        self.peer.asconf = peer.asconf;
+        self.peer.extensions = self.config.extensions.and(peer.extensions);
         self.peer.outbound_streams = peer.outbound_streams.min(self.config.inbound_streams);
         self.peer.inbound_streams = peer.inbound_streams.min(self.config.outbound_streams);
         self.sender.peer_window = u64::from(peer.a_rwnd);
@@ -333,43 +323,5 @@ impl Association {
         } else {
             self.add_missing_paths(now);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(parameters: &ParameterList) -> PeerInit {
-        let init = Init {
-            initiate_tag: VerificationTag(1),
-            a_rwnd: 65_536,
-            outbound_streams: 1,
-            inbound_streams: 1,
-            initial_tsn: Tsn(1),
-            parameters: parameters.as_parameters(),
-        };
-        PeerInit::read(&init).expect("valid").0
-    }
-
-    #[test]
-    fn only_our_own_kind_gets_asconf_without_auth() {
-        assert!(read(&local_parameters(&[])).asconf);
-        let mut plain = ParameterList::new();
-        let kinds = [ChunkType::ASCONF.0, ChunkType::ASCONF_ACK.0];
-        plain.push(&Parameter::SupportedExtensions(&kinds));
-        assert!(!read(&plain).asconf);
-    }
-
-    #[test]
-    fn asconf_is_not_announced_without_auth() {
-        let ours = local_parameters(&[]);
-        let mut extensions = ours.as_parameters().iter().filter_map(|p| match p {
-            Ok(Parameter::SupportedExtensions(kinds)) => Some(kinds),
-            _ => None,
-        });
-        let listed = extensions.next().expect("extensions are announced");
-        assert!(!listed.contains(&ChunkType::ASCONF.0));
-        assert!(!listed.contains(&ChunkType::ASCONF_ACK.0));
     }
 }

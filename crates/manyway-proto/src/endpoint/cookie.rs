@@ -10,7 +10,7 @@ use manyway_wire::{Port, Tsn, VerificationTag};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::assoc::PeerInit;
+use crate::assoc::{Extensions, PeerInit};
 use crate::time::Instant;
 
 const VERSION: u8 = 1;
@@ -119,7 +119,8 @@ impl CookieJar {
 
 impl Cookie {
     fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, u8::from(self.peer.asconf)];
+        let mut out = vec![VERSION];
+        out.extend_from_slice(&self.peer.extensions.bits().to_be_bytes());
         out.extend_from_slice(&self.created.as_nanos().to_be_bytes());
         encode_ip(&mut out, self.remote.ip());
         for word in [self.remote.port(), self.local_port.0, self.peer_port.0] {
@@ -155,7 +156,7 @@ impl Cookie {
         if r.take()? != [VERSION] {
             return None;
         }
-        let asconf = r.take()? != [0];
+        let extensions = Extensions::from_bits(r.u16()?);
         let created = Instant::from_nanos(u64::from_be_bytes(r.take()?));
         let remote = SocketAddr::new(r.ip()?, r.u16()?);
         let (local_port, peer_port) = (Port(r.u16()?), Port(r.u16()?));
@@ -170,7 +171,7 @@ impl Cookie {
             outbound_streams,
             inbound_streams,
             initial_tsn,
-            asconf,
+            extensions,
             addresses,
         };
         Some(Self {
@@ -248,7 +249,7 @@ mod tests {
                 outbound_streams: 10,
                 inbound_streams: 11,
                 initial_tsn: Tsn(12),
-                asconf: true,
+                extensions: Extensions::ALL,
                 addresses: vec!["192.0.2.1".parse().unwrap()],
             },
         }

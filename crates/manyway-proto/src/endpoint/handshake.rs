@@ -100,7 +100,7 @@ impl Endpoint {
             .filter(|ip| *ip != path.local.ip())
             .take(MAX_OWN_ADDRESSES)
             .collect();
-        let mut parameters = local_parameters(&own);
+        let mut parameters = local_parameters(self.transport.extensions, &own);
         parameters.push(&Parameter::StateCookie(&sealed));
         report_unrecognized(init, &mut parameters);
         let ack = InitAck {
