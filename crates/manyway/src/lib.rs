@@ -37,6 +37,7 @@ mod config;
 mod driver;
 mod endpoint;
 mod error;
+mod events;
 mod listener;
 mod shared;
 
@@ -44,10 +45,12 @@ pub use association::Association;
 pub use config::EndpointConfig;
 pub use endpoint::Endpoint;
 pub use error::{BindError, ConnectError, RecvError, SendError, ShutdownError};
+pub use events::Events;
 pub use listener::Listener;
 pub use manyway_proto::{
-    AssocState, AssocStats, CloseReason, ControllerKind, EndpointStats, FourTuple, ListenError,
-    Message, PathError, PathId, PathInfo, PathState, Ppid, StreamId, TransportConfig, Wish,
+    AssocState, AssocStats, CloseReason, ControllerKind, EndpointStats, Event, FourTuple,
+    ListenError, Message, PathError, PathId, PathInfo, PathState, Ppid, StreamId, TransportConfig,
+    Wish,
 };
 
 /// The UDP port of SCTP encapsulated in UDP (RFC 6951, section 5.1).

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::association::Association;
 use crate::error::BindError;
+use crate::events::Subscribers;
 
 /// Associations that wait for `accept` per port; more are aborted.
 pub(crate) const ACCEPT_BACKLOG: usize = 1024;
@@ -37,6 +38,7 @@ impl Signals {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) signals: Arc<Signals>,
+    pub(crate) subscribers: Subscribers,
     /// The handshake has ended, well or not.
     pub(crate) settled: bool,
     /// The handshake has ended well, whatever came after.
@@ -135,6 +137,7 @@ impl State {
         let signals = Arc::new(Signals::default());
         let entry = Entry {
             signals: Arc::clone(&signals),
+            subscribers: Subscribers::default(),
             settled: established,
             established,
             closed: None,

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use manyway::{ConnectError, Endpoint, EndpointConfig, Message, RecvError, SendError};
+use manyway::{
+    CloseReason, ConnectError, Endpoint, EndpointConfig, Event, Message, RecvError, SendError,
+};
 
 async fn endpoint() -> Endpoint {
     let mut config = EndpointConfig::default();
@@ -108,4 +110,26 @@ fn handles_of_a_runtime_that_ended_do_not_hang() {
         .block_on(async { tokio::time::timeout(Duration::from_secs(10), listener.accept()).await });
     assert!(ended.unwrap().is_none());
     drop(server);
+}
+
+#[tokio::test]
+async fn events_tell_of_paths_and_of_the_end() {
+    let (server, client) = (endpoint().await, endpoint().await);
+    let mut listener = server.listen(7).unwrap();
+    let addresses = server.local_addresses();
+    let (here, there) = tokio::join!(client.connect(&addresses, 7), listener.accept());
+    let (here, there) = (here.unwrap(), there.unwrap());
+    let mut events = here.events();
+    there.abort(b"enough");
+    let last = loop {
+        match events.next().await.unwrap() {
+            Event::Closed { reason } => break reason,
+            event => assert!(!matches!(event, Event::Readable | Event::Writable)),
+        }
+    };
+    assert!(matches!(last, CloseReason::PeerAbort { .. }), "{last:?}");
+    assert_eq!(events.next().await, None);
+    let mut late = here.events();
+    assert_eq!(late.next().await, Some(Event::Closed { reason: last }));
+    assert_eq!(late.next().await, None);
 }

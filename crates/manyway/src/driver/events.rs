@@ -30,6 +30,7 @@ fn notify(state: &mut State, id: AssocId, event: &Event) {
     let Some(entry) = state.entries.get_mut(&id) else {
         return;
     };
+    entry.subscribers.publish(event);
     match event {
         Event::Connected => {
             entry.established = true;
@@ -41,7 +42,7 @@ fn notify(state: &mut State, id: AssocId, event: &Event) {
             entry.peer_done = true;
             entry.signals.readable.notify_waiters();
         }
-        event => tracing::debug!(assoc = id.number(), ?event, "path event"),
+        event => tracing::debug!(assoc = id.number(), ?event, "event"),
     }
 }
 
@@ -69,6 +70,10 @@ fn on_closed(state: &mut State, id: AssocId, reason: CloseReason) {
     state.on_settled(id);
     match state.entries.get_mut(&id) {
         Some(entry) => {
+            let last = Event::Closed {
+                reason: reason.clone(),
+            };
+            entry.subscribers.close(&last);
             entry.closed = Some(reason);
             entry.signals.wake_all();
         }
@@ -80,7 +85,8 @@ fn on_closed(state: &mut State, id: AssocId, reason: CloseReason) {
 /// The endpoint is gone: nobody shall wait for ever.
 pub(super) fn close_all(state: &mut State) {
     for entry in state.entries.values_mut() {
-        entry.closed.get_or_insert(CloseReason::LocalAbort);
+        let reason = entry.closed.get_or_insert(CloseReason::LocalAbort).clone();
+        entry.subscribers.close(&Event::Closed { reason });
         entry.signals.wake_all();
     }
 }

@@ -1,0 +1,38 @@
+//! What is asked of the association.
+
+use manyway_proto::{PathError, PathId, Wish};
+
+use super::Association;
+
+impl Association {
+    fn command(
+        &self,
+        f: impl FnOnce(&mut manyway_proto::Association, manyway_proto::Instant) -> Result<(), PathError>,
+    ) -> Result<(), PathError> {
+        let now = self.0.shared.now();
+        self.with(|state| {
+            let assoc = state.proto.association_mut(now, self.0.id);
+            let result = assoc.map_or(Err(PathError::NotEstablished), |assoc| f(assoc, now));
+            state.wake_driver();
+            result
+        })
+    }
+
+    /// Makes a path the one that is used first, in both directions.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Unknown`], or [`PathError::NotEstablished`].
+    pub fn set_primary(&self, path: PathId) -> Result<(), PathError> {
+        self.command(|assoc, now| assoc.set_primary(now, path))
+    }
+
+    /// States how a path shall be used, to this side and to the peer.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Unknown`], or [`PathError::NotEstablished`].
+    pub fn set_wish(&self, path: PathId, wish: Wish) -> Result<(), PathError> {
+        self.command(|assoc, now| assoc.set_wish(now, path, wish))
+    }
+}

@@ -1,0 +1,106 @@
+//! Messages in and out.
+
+use manyway_proto::{CloseReason, Message};
+
+use super::Association;
+use crate::error::{RecvError, SendError};
+
+impl Association {
+    /// Sends a message; waits while the send buffer is full.
+    ///
+    /// # Errors
+    ///
+    /// Any [`SendError`] but `WouldBlock`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the message is not sent.
+    pub async fn send(&self, message: Message) -> Result<(), SendError> {
+        let mut message = message;
+        loop {
+            let writable = self.0.signals.writable.notified();
+            tokio::pin!(writable);
+            writable.as_mut().enable();
+            match self.try_send(message) {
+                Err(SendError::WouldBlock(back)) => message = back,
+                other => return other,
+            }
+            writable.await;
+        }
+    }
+
+    /// Sends a message if there is room in the send buffer.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`]; `WouldBlock` gives the message back.
+    pub fn try_send(&self, message: Message) -> Result<(), SendError> {
+        let now = self.0.shared.now();
+        self.with(|state| {
+            if let Some(reason) = state.entries.get(&self.0.id).and_then(|e| e.closed.clone()) {
+                return Err(SendError::Closed(reason));
+            }
+            let Some(assoc) = state.proto.association_mut(now, self.0.id) else {
+                return Err(SendError::Closing);
+            };
+            let sent = assoc.send(message);
+            state.wake_driver();
+            sent.map_err(SendError::from)
+        })
+    }
+
+    /// The next message; `None` when the peer has shut down and everything was read.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::Aborted`] if the association ended otherwise. What had arrived whole is given
+    /// out before.
+    ///
+    /// # Cancel safety
+    ///
+    /// No message is lost if the future is dropped.
+    pub async fn recv(&self) -> Result<Option<Message>, RecvError> {
+        loop {
+            let readable = self.0.signals.readable.notified();
+            tokio::pin!(readable);
+            readable.as_mut().enable();
+            if let Some(message) = self.try_recv() {
+                return Ok(Some(message));
+            }
+            if let Some(end) = self.end_of_data() {
+                return end;
+            }
+            readable.await;
+        }
+    }
+
+    fn end_of_data(&self) -> Option<Result<Option<Message>, RecvError>> {
+        self.with(|state| {
+            let Some(entry) = state.entries.get(&self.0.id) else {
+                return Some(Ok(None));
+            };
+            match &entry.closed {
+                Some(CloseReason::Graceful) => Some(Ok(None)),
+                Some(reason) => Some(Err(RecvError::Aborted(reason.clone()))),
+                None if entry.peer_done => Some(Ok(None)),
+                None => None,
+            }
+        })
+    }
+
+    /// The next message if one is complete.
+    pub fn try_recv(&self) -> Option<Message> {
+        let now = self.0.shared.now();
+        self.with(|state| {
+            if !state.proto.association(self.0.id)?.has_message() {
+                return None;
+            }
+            let assoc = state.proto.association_mut(now, self.0.id)?;
+            let message = assoc.recv();
+            if assoc.wants_to_send() {
+                state.wake_driver();
+            }
+            message
+        })
+    }
+}
