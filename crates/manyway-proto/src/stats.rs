@@ -20,6 +20,8 @@ pub struct AssocStats {
     pub duplicate_chunks: u64,
     /// DATA chunks dropped because the receive buffer was full.
     pub receive_buffer_drops: u64,
+    /// TSNs that the peer gave up on before they arrived.
+    pub skipped_tsns: u64,
     /// Retransmission timeouts.
     pub timeouts: u64,
     /// SACKs sent.

@@ -37,7 +37,7 @@ pub enum Extension {
 
 impl Extension {
     /// Those that this engine speaks.
-    pub const ALL: &'static [Self] = &[Self::Pad, Self::DynamicPaths];
+    pub const ALL: &'static [Self] = &[Self::Pad, Self::DynamicPaths, Self::PartialReliability];
 
     /// Those that are announced by listing a chunk type, in the order in which they are listed.
     const LISTED: &'static [(ChunkType, Self)] = &[
@@ -120,6 +120,13 @@ impl Extensions {
                     }
                 }
             }
+            //= https://www.rfc-editor.org/rfc/rfc3758#section-3.3.2
+            //# When a receiver of an INIT detects a Forward-TSN-Supported parameter and it does support the Forward-TSN chunk type, the receiver MAY respond with a Forward-TSN-supported parameter in the INIT-ACK chunk.
+            // The parameter and the entry in the list of chunks mean the same; peers send either
+            // or both.
+            Parameter::ForwardTsnSupported => {
+                *self = self.with(Extension::PartialReliability);
+            }
             Parameter::Unknown(raw) if raw.kind == DYNAMIC_PATHS => {
                 *self = self.with(Extension::DynamicPaths);
             }
@@ -138,6 +145,9 @@ impl Extensions {
         let kinds: Vec<u8> = offered.map(|(kind, _)| kind.0).collect();
         if !kinds.is_empty() {
             list.push(&Parameter::SupportedExtensions(&kinds));
+        }
+        if self.contains(Extension::PartialReliability) {
+            list.push(&Parameter::ForwardTsnSupported);
         }
         if self.contains(Extension::DynamicPaths) {
             let [high, low] = DYNAMIC_PATHS.0.to_be_bytes();
@@ -178,6 +188,18 @@ mod tests {
         let mut all = ParameterList::new();
         Extensions::ALL.announce(&mut all);
         assert_eq!(learned(&all), Extensions::ALL);
+    }
+
+    #[test]
+    fn partial_reliability_is_learned_from_the_parameter_and_from_the_list() {
+        let wanted = Extensions::NONE.with(Extension::PartialReliability);
+        let mut parameter = ParameterList::new();
+        parameter.push(&Parameter::ForwardTsnSupported);
+        assert_eq!(learned(&parameter), wanted);
+        let mut listed = ParameterList::new();
+        let kinds = [ChunkType::FORWARD_TSN.0];
+        listed.push(&Parameter::SupportedExtensions(&kinds));
+        assert_eq!(learned(&listed), wanted);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use manyway_wire::{Cause, CauseList, Chunk, RawChunk, UnrecognizedAction};
 
 use super::outbox::Control;
-use super::{AssocState, Association};
+use super::{AssocState, Association, Extension};
 use crate::path::{FourTuple, PathId};
 use crate::recv::Urgency;
 use crate::time::Instant;
@@ -106,6 +106,13 @@ impl Association {
             Chunk::Pad | Chunk::Ecne(_) | Chunk::Cwr(_) => {}
             // Decided by the endpoint before the association sees them.
             Chunk::Init(_) | Chunk::CookieEcho(_) => {}
+            //= https://www.rfc-editor.org/rfc/rfc3758#section-3.3.1
+            //# It MUST instead act as if it does NOT support the FORWARD TSN chunk, returning an ERROR to the peer upon receipt of any FORWARD TSN.
+            //= https://www.rfc-editor.org/rfc/rfc3758#section-3.3.2
+            //# It MUST instead act as if it does NOT support the FORWARD TSN chunk, returning an ERROR to the peer upon receipt of any FORWARD TSN.
+            Chunk::ForwardTsn(forward) if self.has(Extension::PartialReliability) => {
+                self.handle_forward_tsn(ctx, &forward);
+            }
             // Readable, but of extensions that were not negotiated.
             Chunk::Auth(_)
             | Chunk::NrSack(_)

@@ -6,7 +6,7 @@
 //! | `extensions` | what both ends can do beyond RFC 9260 |
 //! | `setup` | INIT, INIT-ACK, COOKIE-ECHO, COOKIE-ACK |
 //! | `input` | a packet's way to its handlers |
-//! | `data`, `sack`, `heartbeat`, `asconf`, `asconf_answer` | handlers, one file per kind of chunk |
+//! | `data`, `sack`, `forward_tsn`, `heartbeat`, `asconf`, `asconf_answer` | handlers, one file per kind of chunk |
 //! | `moving` | packets from unknown addresses, paths that follow the peer |
 //! | `teardown` | SHUTDOWN and ABORT |
 //! | `output`, `bundle` | which packet leaves next, and what is in it |
@@ -36,6 +36,7 @@ mod bundle;
 mod commands;
 mod data;
 mod extensions;
+mod forward_tsn;
 mod getters;
 mod heartbeat;
 mod input;

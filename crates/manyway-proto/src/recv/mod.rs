@@ -8,7 +8,7 @@ mod sack;
 mod tsn_map;
 
 pub(crate) use sack::{SackPolicy, SackSchedule, Urgency};
-pub(crate) use tsn_map::{Arrival, TsnMap};
+pub(crate) use tsn_map::{Arrival, Skip, TsnMap};
 
 /// The receiving half of an association.
 #[derive(Debug)]

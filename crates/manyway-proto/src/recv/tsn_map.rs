@@ -22,6 +22,22 @@ pub(crate) enum Arrival {
     OutOfRange,
 }
 
+/// What a FORWARD-TSN is to the receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skip {
+    /// All of it had arrived or was skipped before.
+    Old,
+    /// Absurdly far ahead.
+    OutOfRange,
+    /// All indices below `bound` count as received, the last `advance` of them since now; `missing`
+    /// of these had not arrived.
+    Forward {
+        bound: u64,
+        advance: u64,
+        missing: u64,
+    },
+}
+
 /// Cumulative point, the ranges beyond it, and duplicates to report.
 #[derive(Debug)]
 pub(crate) struct TsnMap {
@@ -96,6 +112,37 @@ impl TsnMap {
         // Advances are bounded by MAX_AHEAD + 1.
         self.next_tsn = self.next_tsn.add((end - self.next) as u32);
         self.next = end;
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc3758#section-3.2
+    //# Upon the reception of this value, the data receiver MUST consider any missing TSNs earlier than or equal to this value as received, and stop reporting them as gaps in any subsequent SACKs.
+    //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
+    //# the data receiver MUST stop reporting any missing TSNs earlier than or equal to the new cumulative TSN point
+    /// Takes everything up to and with `tsn` as received.
+    pub(crate) fn skip_to(&mut self, tsn: Tsn) -> Skip {
+        if tsn.is_before(self.next_tsn) {
+            return Skip::Old;
+        }
+        let offset = tsn.distance_from(self.next_tsn);
+        if offset > MAX_AHEAD {
+            return Skip::OutOfRange;
+        }
+        let bound = self.next + u64::from(offset) + 1;
+        let advance = bound - self.next;
+        let below = self.ahead.iter().take_while(|r| r.start < bound);
+        let received: u64 = below.map(|r| r.end.min(bound) - r.start).sum();
+        self.ahead.remove_below(bound);
+        //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
+        //# the data receiver MUST first update its cumulative TSN point to the value carried in the FORWARD TSN chunk, and then MUST further advance its cumulative TSN point locally if possible
+        let end = self.ahead.take_front_at(bound).map_or(bound, |r| r.end);
+        // Advances are bounded by MAX_AHEAD and the ranges beyond it.
+        self.next_tsn = self.next_tsn.add((end - self.next) as u32);
+        self.next = end;
+        Skip::Forward {
+            bound,
+            advance,
+            missing: advance - received,
+        }
     }
 
     /// Gap blocks relative to the cumulative point, at most `limit`, those that fit in 16 bits.
@@ -180,6 +227,52 @@ mod tests {
         map.take_duplicates(&mut out);
         assert_eq!(out.len(), MAX_DUPLICATES);
         assert!(!map.has_duplicates());
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
+    //= type=test
+    //# After the above processing, the data receiver MUST stop reporting any missing TSNs earlier than or equal to the new cumulative TSN point.
+    #[test]
+    fn the_example_of_rfc_3758() {
+        let mut map = TsnMap::new(Tsn(102));
+        for tsn in [102, 104, 105, 107] {
+            receive(&mut map, tsn);
+        }
+        let skip = Skip::Forward {
+            bound: 2,
+            advance: 1,
+            missing: 1,
+        };
+        assert_eq!(map.skip_to(Tsn(103)), skip);
+        assert_eq!(map.cumulative(), Tsn(105));
+        assert_eq!(gaps(&map), [(2, 2)]);
+        assert_eq!(receive(&mut map, 103), Arrival::Duplicate);
+    }
+
+    #[test]
+    fn skipping_what_arrived_or_what_is_absurdly_far_changes_nothing() {
+        let mut map = TsnMap::new(Tsn(u32::MAX));
+        receive(&mut map, u32::MAX);
+        assert_eq!(map.skip_to(Tsn(u32::MAX)), Skip::Old);
+        assert_eq!(map.skip_to(Tsn(MAX_AHEAD + 1)), Skip::OutOfRange);
+        assert_eq!(map.cumulative(), Tsn(u32::MAX));
+        assert!(matches!(map.skip_to(Tsn(MAX_AHEAD)), Skip::Forward { .. }));
+        assert_eq!(map.cumulative(), Tsn(MAX_AHEAD));
+    }
+
+    #[test]
+    fn skipping_into_a_range_that_arrived_goes_to_its_end() {
+        let mut map = TsnMap::new(Tsn(1));
+        for tsn in [1, 3, 4, 5, 9] {
+            receive(&mut map, tsn);
+        }
+        let skip = Skip::Forward {
+            bound: 4,
+            advance: 3,
+            missing: 1,
+        };
+        assert_eq!(map.skip_to(Tsn(4)), skip);
+        assert_eq!((map.cumulative(), gaps(&map)), (Tsn(5), vec![(4, 4)]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Delivery of whole messages in the order of their streams.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
 
 use manyway_wire::{Ssn, StreamId};
 
@@ -93,11 +94,36 @@ impl Inbound {
         }
         stream.next = stream.next.next();
         self.ready.push_back(message);
-        while let Some(message) = stream.early.remove(&stream.next.0) {
-            stream.next = stream.next.next();
-            self.ready.push_back(message);
-        }
+        release(stream, &mut self.ready);
         Ok(())
+    }
+
+    /// The peer gives up everything below `bound`: drops what was begun and will not be completed.
+    pub(crate) fn skip_to(&mut self, bound: u64) {
+        self.bytes -= self.reassembly.skip_to(bound);
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
+    //# the receiver MUST use the stream sequence information to examine all of the listed stream reordering queues, and immediately make available for delivery stream sequence numbers earlier than or equal to the stream sequence number listed inside the FORWARD TSN
+    /// No ordered message up to and with `last` will come any more on the stream. Each message
+    /// that is given up has a TSN among the `advance` ones that were passed by; a number further
+    /// away was skipped before.
+    pub(crate) fn skip_messages(&mut self, id: StreamId, last: Ssn, advance: u64) {
+        let next = self.streams.get(&id).map_or(Ssn(0), |s| s.next);
+        if u64::from(last.distance_from(next)) >= advance {
+            return;
+        }
+        let stream = self.streams.entry(id).or_default();
+        stream.next = last.next();
+        if last.0 < next.0 {
+            self.ready
+                .extend(take_range(&mut stream.early, next.0..=u16::MAX));
+            self.ready.extend(take_range(&mut stream.early, 0..=last.0));
+        } else {
+            self.ready
+                .extend(take_range(&mut stream.early, next.0..=last.0));
+        }
+        release(stream, &mut self.ready);
     }
 
     /// The next message for the application.
@@ -107,6 +133,25 @@ impl Inbound {
         self.messages -= 1;
         Some(message)
     }
+}
+
+/// What came early and is next now.
+fn release(stream: &mut Stream, ready: &mut VecDeque<Message>) {
+    while let Some(message) = stream.early.remove(&stream.next.0) {
+        stream.next = stream.next.next();
+        ready.push_back(message);
+    }
+}
+
+/// Takes the messages with these numbers out, in their order.
+fn take_range(
+    early: &mut BTreeMap<u16, Message>,
+    range: RangeInclusive<u16>,
+) -> impl Iterator<Item = Message> {
+    std::iter::from_fn(move || {
+        let (&number, _) = early.range(range.clone()).next()?;
+        early.remove(&number)
+    })
 }
 
 #[cfg(test)]
@@ -154,6 +199,42 @@ mod tests {
         let mut inbound = Inbound::default();
         inbound.insert(0, whole(0, 0, false), 10, 0).unwrap();
         assert!(inbound.insert(1, whole(0, 0, false), 10, 0).is_err());
+    }
+
+    #[test]
+    fn skipping_delivers_what_waited_for_the_skipped() {
+        let mut inbound = Inbound::default();
+        for (index, ssn) in [(1, 1), (3, 3), (4, 4), (6, 6)] {
+            inbound.insert(index, whole(0, ssn, false), 10, 6).unwrap();
+        }
+        inbound.skip_messages(StreamId(0), Ssn(2), 3);
+        assert_eq!(drain(&mut inbound), [(0, 1), (0, 3), (0, 4)]);
+        // Once more, as a repeated FORWARD-TSN says it.
+        inbound.skip_messages(StreamId(0), Ssn(2), 3);
+        inbound.insert(5, whole(0, 5, false), 10, 1).unwrap();
+        assert_eq!(drain(&mut inbound), [(0, 5), (0, 6)]);
+        assert_eq!((inbound.buffered(), inbound.cost()), (0, 0));
+    }
+
+    #[test]
+    fn skipping_goes_on_across_the_wrap_of_the_numbers() {
+        let mut inbound = Inbound::default();
+        inbound.skip_messages(StreamId(0), Ssn(u16::MAX - 2), 1 << 16);
+        for (index, ssn) in [(1, u16::MAX), (3, 1), (4, 2)] {
+            inbound.insert(index, whole(0, ssn, false), 10, 5).unwrap();
+        }
+        inbound.skip_messages(StreamId(0), Ssn(1), 4);
+        let numbers: Vec<_> = drain(&mut inbound).iter().map(|m| m.1).collect();
+        assert_eq!(numbers, [u32::from(u16::MAX), 1, 2]);
+    }
+
+    #[test]
+    fn no_more_messages_are_skipped_than_there_were_chunks() {
+        let mut inbound = Inbound::default();
+        inbound.skip_messages(StreamId(0), Ssn(5), 5);
+        assert!(inbound.is_next(StreamId(0), Ssn(0)));
+        inbound.skip_messages(StreamId(0), Ssn(5), 6);
+        assert!(inbound.is_next(StreamId(0), Ssn(6)));
     }
 
     #[test]

@@ -111,6 +111,26 @@ impl Reassembly {
         Ok(None)
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
+    //# The receiver MUST remove any partially reassembled message, which is still missing one or more TSNs earlier than or equal to the new cumulative TSN point.
+    /// Everything below `bound` counts as received: drops the fragments of messages that still
+    /// miss some of it. Gives back the bytes dropped.
+    pub(crate) fn skip_to(&mut self, bound: u64) -> usize {
+        let mut dropped = 0;
+        while let Some(first) = self.runs.first_entry() {
+            let (start, run) = (*first.key(), first.get());
+            // What a run misses lies right before it, unless it begins a message, or right after.
+            let goes_on = run.head.flags.begin && start + run.len() >= bound;
+            if start > bound || goes_on {
+                break;
+            }
+            let run = first.remove();
+            self.fragments -= 1 + run.rest.len();
+            dropped += run.bytes;
+        }
+        dropped
+    }
+
     /// Fragments held.
     pub(crate) fn fragments(&self) -> usize {
         self.fragments
@@ -194,6 +214,38 @@ mod tests {
             .insert(0, fragment(0, 0, true, false), 100)
             .unwrap();
         assert_eq!(&first.unwrap().payload[..], [0, 1]);
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
+    //= type=test
+    //# The receiver MUST remove any partially reassembled message, which is still missing one or more TSNs earlier than or equal to the new cumulative TSN point
+    #[test]
+    fn messages_that_miss_something_skipped_are_dropped_and_others_kept() {
+        // Message 0 is 0..=3 without 1, message 1 is 4..=6 without 6, message 2 lacks its head 7.
+        let held = [
+            (0, 0, true, false),
+            (2, 0, false, false),
+            (3, 0, false, true),
+            (4, 1, true, false),
+            (5, 1, false, false),
+            (8, 2, false, false),
+        ];
+        let kept = |bound| {
+            let mut reassembly = Reassembly::default();
+            for (index, ssn, begin, end) in held {
+                let piece = fragment(index as u8, ssn, begin, end);
+                reassembly.insert(index, piece, 100).unwrap();
+            }
+            let dropped = reassembly.skip_to(bound);
+            assert_eq!(dropped + reassembly.fragments(), held.len());
+            reassembly.runs.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(kept(1), [0, 2, 4, 8]);
+        assert_eq!(kept(2), [4, 8]);
+        assert_eq!(kept(4), [4, 8]);
+        assert_eq!(kept(6), [4, 8]);
+        assert_eq!(kept(7), [8]);
+        assert_eq!(kept(8), [0; 0]);
     }
 
     #[test]

@@ -90,7 +90,14 @@ pub(crate) fn no_header() -> CommonHeader {
 
 impl Pair {
     pub(crate) fn new() -> Self {
-        let mut ends = [1, 2].map(|seed| Endpoint::new(EndpointConfig::default(), [seed; 32]));
+        Self::with_configs(Default::default())
+    }
+
+    pub(crate) fn with_configs([client, server]: [EndpointConfig; 2]) -> Self {
+        let mut ends = [
+            Endpoint::new(client, [1; 32]),
+            Endpoint::new(server, [2; 32]),
+        ];
         ends[1].listen(SERVER_PORT).unwrap();
         Self {
             now: Instant::ZERO,
@@ -115,7 +122,11 @@ impl Pair {
     }
 
     pub(crate) fn established() -> Self {
-        let mut pair = Self::new();
+        Self::new().establish()
+    }
+
+    pub(crate) fn establish(self) -> Self {
+        let mut pair = self;
         pair.connect();
         pair.settle();
         pair.ids[1] = pair.ends[1].associations().next().map(|a| a.id());
