@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::assoc::Extensions;
 use crate::cc::ControllerKind;
+use crate::stream::StreamSchedulerKind;
 
 /// Options that hold for a whole endpoint.
 #[derive(Clone, Debug)]
@@ -87,6 +88,8 @@ pub struct TransportConfig {
     pub max_packet_size: usize,
     /// Congestion control of new paths. Default CUBIC.
     pub controller: ControllerKind,
+    /// Which stream's data leave next. Default first come, first served.
+    pub stream_scheduler: StreamSchedulerKind,
     /// Extensions that are offered to peers; each is used with those who offer it too. Default
     /// all.
     pub extensions: Extensions,
@@ -118,6 +121,7 @@ impl Default for TransportConfig {
             base_packet_size: 1232,
             max_packet_size: 1472,
             controller: ControllerKind::Cubic,
+            stream_scheduler: StreamSchedulerKind::default(),
             extensions: Extensions::ALL,
             max_gap_blocks: 256,
         }

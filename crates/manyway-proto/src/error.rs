@@ -47,6 +47,15 @@ pub enum SendError {
     Closing,
 }
 
+/// Why a command on an outgoing stream failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// The association has no outgoing stream of that number.
+    #[error("stream {0} is not open; the peer accepts fewer streams")]
+    Invalid(u16),
+}
+
 /// Why a command on a path failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

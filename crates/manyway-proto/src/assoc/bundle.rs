@@ -139,6 +139,7 @@ impl Association {
             any = true;
         }
         if any {
+            self.sender.queue.finish_packet();
             if let Some(path) = self.paths.get_mut(id) {
                 path.sent.finish_packet();
                 path.rescue_packets = path.rescue_packets.saturating_sub(1);
@@ -165,7 +166,7 @@ impl Association {
         let Some(chunk) = self.sender.outstanding.get(index) else {
             return false;
         };
-        if !writer.push(&chunk.as_data(tsn, false)) {
+        if !chunk.write(tsn, false, writer) {
             return false;
         }
         let (bytes, payload) = (chunk.flight_bytes(), chunk.payload.len() as u64);
@@ -182,7 +183,7 @@ impl Association {
     }
 
     fn bundle_new(&mut self, now: Instant, id: PathId, writer: &mut PacketWriter<'_>) -> bool {
-        let Some(next) = self.sender.queue.front_len() else {
+        let Some(next) = self.sender.queue.next_len() else {
             return false;
         };
         let buffers = self.buffers();
@@ -213,7 +214,7 @@ impl Association {
         };
         let chunk = SentChunk {
             stream: piece.stream,
-            ssn: piece.ssn,
+            place: piece.place,
             ppid: piece.ppid,
             flags: piece.flags,
             payload: piece.payload,
@@ -226,8 +227,8 @@ impl Association {
         };
         //= https://www.rfc-editor.org/rfc/rfc9260#section-6.1
         //# Whenever the sender of a DATA chunk can benefit from the corresponding SACK chunk being sent back without delay, the sender MAY set the I bit in the DATA chunk header
-        let last = self.sender.queue.is_empty();
-        let pushed = writer.push(&chunk.as_data(self.sender.outstanding.next_tsn(), last));
+        let last = self.sender.queue.is_idle();
+        let pushed = chunk.write(self.sender.outstanding.next_tsn(), last, writer);
         debug_assert!(
             pushed,
             "next_piece gave a piece larger than the packet's rest"

@@ -8,6 +8,7 @@ use crate::error::{PathError, SendError};
 use crate::event::{Event, Message};
 use crate::path::{FourTuple, PathId, Wish, choose_pairs};
 use crate::sched::Scheduler;
+use crate::send::SendOptions;
 use crate::time::Instant;
 
 impl Association {
@@ -18,6 +19,15 @@ impl Association {
     /// [`SendError::WouldBlock`] gives the message back while the send buffer is full; an
     /// [`Event::Writable`] follows.
     pub fn send(&mut self, message: Message) -> Result<(), SendError> {
+        self.send_with(message, SendOptions::default())
+    }
+
+    /// Takes a message for sending as `options` say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Association::send`].
+    pub fn send_with(&mut self, message: Message, options: SendOptions) -> Result<(), SendError> {
         let len = message.payload.len();
         if self.is_shutting_down() {
             return Err(SendError::Closing);
@@ -35,11 +45,11 @@ impl Association {
             return Err(SendError::WouldBlock(message));
         }
         self.stats.messages_sent += 1;
-        self.sender.queue.push(message);
+        self.sender.queue.push(message, options);
         Ok(())
     }
 
-    fn outbound_streams(&self) -> u16 {
+    pub(super) fn outbound_streams(&self) -> u16 {
         match self.state {
             AssocState::CookieWait => self.config.outbound_streams,
             _ => self.peer.inbound_streams,

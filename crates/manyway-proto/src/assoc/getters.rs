@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use manyway_wire::{COMMON_HEADER_LEN, DATA_HEADER_LEN, Port};
+use manyway_wire::{COMMON_HEADER_LEN, Port};
 
 use super::{AssocId, AssocState, Association, Identity};
 use crate::path::PathInfo;
@@ -78,7 +78,7 @@ impl Association {
             .paths
             .smallest_packet()
             .unwrap_or(self.config.base_packet_size);
-        (size - COMMON_HEADER_LEN - DATA_HEADER_LEN) & !3
+        (size - COMMON_HEADER_LEN - self.sender.queue.header_len()) & !3
     }
 
     /// Bytes accepted for sending and not yet acknowledged.

@@ -11,6 +11,7 @@
 //! | `teardown` | SHUTDOWN and ABORT |
 //! | `output`, `bundle` | which packet leaves next, and what is in it |
 //! | `timers` | deadlines |
+//! | `streams` | priorities, weights and scheduling of the outgoing streams |
 //! | `commands`, `getters` | the application's side |
 
 use std::collections::VecDeque;
@@ -47,6 +48,7 @@ mod output;
 mod sack;
 mod setup;
 mod state;
+mod streams;
 mod teardown;
 mod timers;
 
@@ -143,7 +145,7 @@ impl Association {
             locals: new.locals,
             paths: Paths::default(),
             sender: Sender {
-                queue: SendQueue::default(),
+                queue: SendQueue::new(new.config.stream_scheduler.build()),
                 outstanding: Outstanding::new(new.local_initial_tsn),
                 peer_window: 0,
                 peer_full: false,

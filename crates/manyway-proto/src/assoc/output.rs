@@ -1,6 +1,6 @@
 //! Which packet leaves next, and on which path.
 
-use manyway_wire::{CommonHeader, CookieEcho, PacketWriter, VerificationTag};
+use manyway_wire::{COMMON_HEADER_LEN, CommonHeader, CookieEcho, PacketWriter, VerificationTag};
 
 use super::{AssocState, Association};
 use crate::cmt::{buffers, rtx};
@@ -86,7 +86,7 @@ impl Association {
             return None;
         }
         let has_lost = self.sender.outstanding.has_lost();
-        if !has_lost && self.sender.queue.is_empty() {
+        if !has_lost && self.sender.queue.is_idle() {
             return None;
         }
         if has_lost {
@@ -116,7 +116,7 @@ impl Association {
         let Some(tier) = self.usable_tier() else {
             return;
         };
-        let next = self.sender.queue.front_len().unwrap_or_default();
+        let next = self.sender.queue.next_len().unwrap_or_default();
         let buffers = self.buffers();
         let chosen = self.paths.chosen_primary();
         for position in 0..self.paths.len() {
@@ -206,16 +206,20 @@ impl Association {
 
     /// Whether another packet of at most `segment` bytes may follow on the same path.
     fn may_extend(&mut self, now: Instant, id: PathId, segment: usize) -> bool {
+        let queue = &self.sender.queue;
         let next = match self.sender.outstanding.first_lost() {
-            Some(index) => self.sender.outstanding.get(index).map(|c| c.payload.len()),
-            None => self.sender.queue.front_len(),
+            Some(index) => {
+                let chunk = self.sender.outstanding.get(index);
+                chunk.map(|c| c.flight_bytes() as usize)
+            }
+            None => queue.next_len().map(|len| queue.header_len() + len),
         };
         let Some(next) = next else { return false };
         let Some(path) = self.paths.get(id) else {
             return false;
         };
         // A message must not be split finer than the path demands just to fill a batch.
-        let whole = next + 28 <= segment || segment >= path.size.current();
+        let whole = next + COMMON_HEADER_LEN <= segment || segment >= path.size.current();
         let room = path.has_room();
         whole && room && self.pace(now, id)
     }
@@ -263,7 +267,9 @@ impl Association {
         let lost = self.sender.outstanding.first_lost();
         let chunk = lost.and_then(|index| self.sender.outstanding.get(index));
         chunk
-            .map_or(0, |c| (c.flight_bytes() as usize + 12).next_multiple_of(4))
+            .map_or(0, |c| {
+                (c.flight_bytes() as usize + COMMON_HEADER_LEN).next_multiple_of(4)
+            })
             .max(size)
     }
 

@@ -8,7 +8,7 @@ use manyway_wire::{
     VerificationTag,
 };
 
-use super::{AssocState, Association, Extensions, Identity, NewAssociation};
+use super::{AssocState, Association, Extension, Extensions, Identity, NewAssociation};
 use crate::error::CloseReason;
 use crate::event::Event;
 use crate::path::{FourTuple, PathState};
@@ -290,6 +290,8 @@ impl Association {
 
     pub(super) fn learn_peer(&mut self, peer: &PeerInit, tuple: FourTuple) {
         self.peer.extensions = self.config.extensions.and(peer.extensions);
+        let interleaving = self.has(Extension::Interleaving);
+        self.sender.queue.set_interleaving(interleaving);
         self.peer.outbound_streams = peer.outbound_streams.min(self.config.inbound_streams);
         self.peer.inbound_streams = peer.inbound_streams.min(self.config.outbound_streams);
         self.sender.peer_window = u64::from(peer.a_rwnd);

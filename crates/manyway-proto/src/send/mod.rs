@@ -1,13 +1,15 @@
 //! The sending half: messages waiting, chunks in flight, what was sent on which path.
 
+mod options;
 mod outstanding;
 mod queue;
 mod sent_log;
 
 use crate::time::Instant;
 
+pub use options::SendOptions;
 pub(crate) use outstanding::{Fate, NeverSent, Outstanding, SentChunk, Shot};
-pub(crate) use queue::SendQueue;
+pub(crate) use queue::{Place, SendQueue};
 pub(crate) use sent_log::SentLog;
 
 /// The sending half of an association.

@@ -4,10 +4,14 @@ use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 
 use bytes::Bytes;
-use manyway_wire::{DATA_HEADER_LEN, Data, DataFlags, GapBlock, Ppid, Ssn, StreamId, Tsn};
+use manyway_wire::{
+    DATA_HEADER_LEN, Data, DataFlags, Fragment, GapBlock, I_DATA_HEADER_LEN, IData, PacketWriter,
+    Ppid, StreamId, Tsn,
+};
 
 use crate::path::PathId;
 use crate::range_set::RangeSet;
+use crate::send::Place;
 use crate::time::Instant;
 
 /// On which path and in which of its packets a chunk was last sent.
@@ -32,7 +36,7 @@ pub(crate) enum Fate {
 #[derive(Debug)]
 pub(crate) struct SentChunk {
     pub(crate) stream: StreamId,
-    pub(crate) ssn: Ssn,
+    pub(crate) place: Place,
     pub(crate) ppid: Ppid,
     pub(crate) flags: DataFlags,
     pub(crate) payload: Bytes,
@@ -44,20 +48,42 @@ pub(crate) struct SentChunk {
 impl SentChunk {
     /// Bytes that count as in flight: header and payload.
     pub(crate) fn flight_bytes(&self) -> u64 {
-        (DATA_HEADER_LEN + self.payload.len()) as u64
+        let header = match self.place {
+            Place::Plain(_) => DATA_HEADER_LEN,
+            Place::Interleaved { .. } => I_DATA_HEADER_LEN,
+        };
+        (header + self.payload.len()) as u64
     }
 
-    pub(crate) fn as_data(&self, tsn: Tsn, immediate: bool) -> Data<'_> {
-        Data {
-            tsn,
-            stream: self.stream,
-            ssn: self.ssn,
-            ppid: self.ppid,
-            flags: DataFlags {
+    /// Appends the chunk to a packet; false if it does not fit. `immediate` asks for a SACK without
+    /// delay even if the message itself does not.
+    pub(crate) fn write(&self, tsn: Tsn, immediate: bool, writer: &mut PacketWriter<'_>) -> bool {
+        let immediate = immediate || self.flags.immediate;
+        match self.place {
+            Place::Plain(ssn) => writer.push(&Data {
+                tsn,
+                stream: self.stream,
+                ssn,
+                ppid: self.ppid,
+                flags: DataFlags {
+                    immediate,
+                    ..self.flags
+                },
+                payload: &self.payload,
+            }),
+            Place::Interleaved { mid, fsn } => writer.push(&IData {
+                tsn,
+                stream: self.stream,
+                mid,
                 immediate,
-                ..self.flags
-            },
-            payload: &self.payload,
+                unordered: self.flags.unordered,
+                fragment: match self.flags.begin {
+                    true => Fragment::First(self.ppid),
+                    false => Fragment::Later(fsn),
+                },
+                end: self.flags.end,
+                payload: &self.payload,
+            }),
         }
     }
 }
@@ -280,6 +306,8 @@ impl Outstanding {
 
 #[cfg(test)]
 mod tests {
+    use manyway_wire::Ssn;
+
     use super::*;
 
     fn outstanding(count: u32) -> Outstanding {
@@ -287,7 +315,7 @@ mod tests {
         for number in 0..u64::from(count) {
             out.push(SentChunk {
                 stream: StreamId(0),
-                ssn: Ssn(0),
+                place: Place::Plain(Ssn(0)),
                 ppid: Ppid(0),
                 flags: DataFlags::default(),
                 payload: Bytes::from_static(&[0; 10]),

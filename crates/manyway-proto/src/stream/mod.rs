@@ -1,7 +1,9 @@
-//! Streams: putting messages together and in order.
+//! Streams: whose data leave next; putting messages together and in order.
 
 mod inbound;
 mod reassembly;
+mod sched;
 
 pub(crate) use inbound::Inbound;
 pub(crate) use reassembly::Fragment;
+pub use sched::{FrontMessage, StreamScheduler, StreamSchedulerKind, StreamView};
