@@ -93,8 +93,14 @@ pub struct TransportConfig {
     /// Extensions that are offered to peers; each is used with those who offer it too. Default
     /// all.
     pub extensions: Extensions,
-    /// Gap blocks per SACK. Default 256.
+    /// Gap blocks per SACK sent; those with the lowest TSNs are reported. Default 256.
     pub max_gap_blocks: usize,
+    /// Gap blocks that are looked at in one SACK of the peer. Default 4,096: more than a
+    /// SACK in a packet of 9,000 bytes can hold.
+    pub max_gap_blocks_taken: usize,
+    /// How often the peer may take back acknowledgements of its gap blocks; beyond it the
+    /// association is aborted. Each time costs as much as there are chunks in flight. Default 64.
+    pub max_reneges: u32,
 }
 
 impl Default for TransportConfig {
@@ -124,6 +130,8 @@ impl Default for TransportConfig {
             stream_scheduler: StreamSchedulerKind::default(),
             extensions: Extensions::ALL,
             max_gap_blocks: 256,
+            max_gap_blocks_taken: 4096,
+            max_reneges: 64,
         }
     }
 }

@@ -92,10 +92,6 @@ impl RangeSet {
             None
         }
     }
-
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,16 @@ pub struct AssocStats {
     pub sacks_sent: u64,
     /// SACKs received.
     pub sacks_received: u64,
+    /// SACKs of those received that were older than one received before, and were dropped
+    /// (RFC 9260, section 6.2.1).
+    pub stale_sacks: u64,
+    /// Gap blocks of the peer that were not taken in: more than
+    /// [`crate::TransportConfig::max_gap_blocks_taken`] in one SACK, or without meaning.
+    pub ignored_gap_blocks: u64,
+    /// Chunks that the peer acknowledged by gap blocks and took back; they were sent again.
+    pub reneged_chunks: u64,
+    /// TSNs that the peer reported to have received more than once.
+    pub duplicates_reported: u64,
     /// Packets dropped: malformed chunk, wrong tag for its chunk, or not allowed in the state.
     pub dropped_packets: u64,
     /// Answers that were not sent because too many waited.

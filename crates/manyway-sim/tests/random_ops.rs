@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use manyway_proto::{
-    AssocId, Association, CloseReason, EndpointConfig, Event, Message, PathId, StreamId, Wish,
+    AssocId, Association, CloseReason, EndpointConfig, Event, Extension, Message, PathId, StreamId,
+    Wish,
 };
 use manyway_sim::network::{Action, Direction, HostId, Verdict};
 use manyway_sim::{LinkConfig, Rate, Scene, ScenePath};
@@ -140,6 +141,11 @@ impl World {
         let mut config = EndpointConfig::default();
         config.transport.receive_buffer = [4 << 20, 32 << 10, 8 << 10][seed as usize % 3];
         config.transport.send_buffer = [4 << 20, 64 << 10][seed as usize % 2];
+        // With acknowledgements for good and without.
+        let offered = config.transport.extensions;
+        if seed % 5 < 2 {
+            config.transport.extensions = offered.without(Extension::NrSack);
+        }
         let delay = Duration::from_millis(10);
         let path = |mbit| ScenePath::behind_nat(LinkConfig::new(Rate::from_mbit(mbit), delay));
         let paths = [50, 20].map(path);

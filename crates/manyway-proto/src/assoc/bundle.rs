@@ -1,13 +1,13 @@
 //! What goes into a packet, in the order of RFC 9260, section 6.10: control chunks, SACK, DATA.
 
 use manyway_wire::{
-    Abort, COMMON_HEADER_LEN, CookieAck, DuplicateTsns, EncodeChunk, ErrorChunk, GapBlocks,
-    Heartbeat, HeartbeatAck, PacketWriter, Pad, Sack, Shutdown, ShutdownAck, ShutdownComplete,
+    Abort, COMMON_HEADER_LEN, CookieAck, EncodeChunk, ErrorChunk, Heartbeat, HeartbeatAck,
+    PacketWriter, Pad, Shutdown, ShutdownAck, ShutdownComplete,
 };
 
 use super::Association;
 use super::outbox::Control;
-use crate::cmt::{buffers, buffers::Buffers, dac};
+use crate::cmt::{buffers, buffers::Buffers};
 use crate::path::{HEARTBEAT_INFO_LEN, PathId};
 use crate::send::{Fate, SentChunk, Shot};
 use crate::time::Instant;
@@ -90,34 +90,6 @@ impl Association {
         };
         let rest = size.saturating_sub(writer.len() + 4 + info.len() + 8);
         writer.push(&Heartbeat { info: &info }) && writer.push(&Pad { len: rest })
-    }
-
-    pub(super) fn bundle_sack(&mut self, writer: &mut PacketWriter<'_>) {
-        // Blocks and duplicates cost four bytes each, beside 16 for the chunk itself.
-        let room = writer.remaining().saturating_sub(16) / 4;
-        let limit = self.config.max_gap_blocks.min(room);
-        let mut gaps = std::mem::take(&mut self.receiver.gaps);
-        gaps.clear();
-        self.receiver.tsns.gap_blocks(limit, &mut gaps);
-        let mut duplicates = Vec::new();
-        if self.receiver.tsns.has_duplicates() {
-            self.receiver.tsns.take_duplicates(&mut duplicates);
-            duplicates.truncate(room - gaps.len());
-        }
-        let window = self.receiver.window(self.config.receive_buffer);
-        let sack = Sack {
-            cumulative_tsn_ack: self.receiver.tsns.cumulative(),
-            a_rwnd: u32::try_from(window).unwrap_or(u32::MAX),
-            flags: dac::flags(self.receiver.sack.packets()),
-            gaps: GapBlocks::new(&gaps),
-            duplicates: DuplicateTsns::new(&duplicates),
-        };
-        if writer.push(&sack) {
-            self.receiver.advertised = window;
-            self.receiver.sack.on_sent();
-            self.stats.sacks_sent += 1;
-        }
-        self.receiver.gaps = gaps;
     }
 
     /// DATA: what was lost first, then new messages, as far as window and packet allow.

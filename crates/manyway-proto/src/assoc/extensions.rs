@@ -37,7 +37,12 @@ pub enum Extension {
 
 impl Extension {
     /// Those that this engine speaks.
-    pub const ALL: &'static [Self] = &[Self::Pad, Self::DynamicPaths, Self::PartialReliability];
+    pub const ALL: &'static [Self] = &[
+        Self::Pad,
+        Self::DynamicPaths,
+        Self::PartialReliability,
+        Self::NrSack,
+    ];
 
     /// Those that are announced by listing a chunk type, in the order in which they are listed.
     const LISTED: &'static [(ChunkType, Self)] = &[

@@ -89,6 +89,9 @@ impl Association {
         match chunk {
             Chunk::Data(data) => self.handle_data(now, ctx, &data),
             Chunk::Sack(sack) => self.handle_sack(now, ctx.path, &sack),
+            Chunk::NrSack(sack) if self.has(Extension::NrSack) => {
+                self.handle_nr_sack(now, ctx.path, &sack);
+            }
             Chunk::Heartbeat(hb) => self.handle_heartbeat(ctx, hb.info),
             Chunk::HeartbeatAck(ack) => self.handle_heartbeat_ack(now, ack.info),
             Chunk::InitAck(ack) => self.handle_init_ack(now, ctx.tuple, &ack),

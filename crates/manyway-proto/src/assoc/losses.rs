@@ -151,14 +151,4 @@ impl Association {
         }
         self.check_peer_alive(now);
     }
-
-    /// Chunks that only the cumulative point holds back, with nothing left to send: the peer took
-    /// back its gap blocks.
-    pub(super) fn check_renege(&mut self) {
-        if let Some(best) = self.paths.best()
-            && self.sender.outstanding.is_stuck()
-        {
-            self.sender.outstanding.on_renege(best);
-        }
-    }
 }

@@ -9,7 +9,7 @@
 //! | `data`, `sack`, `forward_tsn`, `heartbeat`, `asconf`, `asconf_answer` | handlers, one file per kind of chunk |
 //! | `moving` | packets from unknown addresses, paths that follow the peer |
 //! | `teardown` | SHUTDOWN and ABORT |
-//! | `output`, `bundle` | which packet leaves next, and what is in it |
+//! | `output`, `bundle`, `bundle_sack` | which packet leaves next, and what is in it |
 //! | `timers` | deadlines |
 //! | `streams` | priorities, weights and scheduling of the outgoing streams |
 //! | `commands`, `getters` | the application's side |
@@ -34,6 +34,7 @@ use crate::time::Instant;
 mod asconf;
 mod asconf_answer;
 mod bundle;
+mod bundle_sack;
 mod commands;
 mod data;
 mod extensions;
@@ -150,6 +151,7 @@ impl Association {
                 peer_window: 0,
                 peer_full: false,
                 last_sack: None,
+                reneges: 0,
                 blocked: false,
             },
             receiver: Receiver {

@@ -20,7 +20,6 @@ impl Association {
         if self.setup.as_ref().is_some_and(|s| s.due) {
             return self.transmit_handshake(now, buf);
         }
-        self.check_renege();
         self.send_next_asconf(now);
         // What does not fit any packet is dropped on the way; the rest goes on.
         while let Some(control) = self.control_path() {

@@ -1,44 +1,91 @@
-//! SACK chunks in: what they acknowledge and what follows for each path.
+//! SACK and NR-SACK chunks in: what they acknowledge and what follows for each path.
 
-use manyway_wire::{GapBlock, Sack, Tsn};
+use manyway_wire::{GapBlocks, NrSack, Sack, Tsn};
 
 use super::Association;
 use crate::cc::Acked;
 use crate::cmt::cuc;
 use crate::path::{PathId, Paths};
-use crate::send::{Fate, NeverSent, SentChunk, Shot};
+use crate::send::{BadAck, Claims, Fate, SentChunk, Shot};
 use crate::time::Instant;
+
+/// What SACK and NR-SACK have in common.
+struct Report<'a> {
+    cumulative: Tsn,
+    a_rwnd: u32,
+    dac_packets: u8,
+    claims: Claims<'a>,
+    duplicates: usize,
+}
 
 impl Association {
     pub(super) fn handle_sack(&mut self, now: Instant, arrived_on: PathId, sack: &Sack<'_>) {
+        let report = Report {
+            cumulative: sack.cumulative_tsn_ack,
+            a_rwnd: sack.a_rwnd,
+            dac_packets: sack.cmt_dac_packets(),
+            claims: Claims {
+                renegable: sack.gaps,
+                non_renegable: GapBlocks::EMPTY,
+                limit: self.config.max_gap_blocks_taken,
+                tells_gaps: true,
+            },
+            duplicates: sack.duplicates.len(),
+        };
+        self.take_report(now, arrived_on, &report);
+    }
+
+    /// Taken from whoever offered NR-SACK. A plain SACK is as good from them: it says nothing of
+    /// what is held for good.
+    pub(super) fn handle_nr_sack(&mut self, now: Instant, arrived_on: PathId, sack: &NrSack<'_>) {
+        let report = Report {
+            cumulative: sack.cumulative_tsn_ack,
+            a_rwnd: sack.a_rwnd,
+            dac_packets: sack.flags >> 6,
+            claims: Claims {
+                renegable: sack.gaps,
+                non_renegable: sack.non_renegable,
+                limit: self.config.max_gap_blocks_taken,
+                tells_gaps: true,
+            },
+            duplicates: sack.duplicates.len(),
+        };
+        self.take_report(now, arrived_on, &report);
+    }
+
+    fn take_report(&mut self, now: Instant, arrived_on: PathId, report: &Report<'_>) {
         if !self.state.is_open() {
             return;
         }
         self.stats.sacks_received += 1;
+        self.stats.duplicates_reported += report.duplicates as u64;
         self.sender.last_sack = Some(now);
         tracing::trace!(
-            packets = sack.cmt_dac_packets(),
-            cumulative = sack.cumulative_tsn_ack.0,
+            packets = report.dac_packets,
+            cumulative = report.cumulative.0,
             "SACK"
         );
-        if sack
-            .cumulative_tsn_ack
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-6.2.1
+        //# If Cumulative TSN Ack is less than the Cumulative TSN Ack Point, then drop the SACK chunk
+        if report
+            .cumulative
             .is_before(self.sender.outstanding.cumulative())
         {
+            self.stats.stale_sacks += 1;
             return;
         }
-        if self
-            .acknowledge(now, arrived_on, sack.cumulative_tsn_ack, sack.gaps.iter())
-            .is_err()
-        {
-            return self.violate(now, "acknowledged a TSN that was never sent");
+        if let Err(bad) = self.acknowledge(now, arrived_on, report.cumulative, &report.claims) {
+            return self.violate(now, bad.as_str());
+        }
+        if self.is_closed() {
+            return;
         }
         //= https://www.rfc-editor.org/rfc/rfc9260#section-6.2.1
         //# Set rwnd equal to the newly received a_rwnd minus the number of bytes still outstanding after processing the Cumulative TSN Ack and the Gap Ack Blocks
-        let window = u64::from(sack.a_rwnd).saturating_sub(self.sender.outstanding.unacked());
+        let window = u64::from(report.a_rwnd).saturating_sub(self.sender.outstanding.unacked());
         self.sender.peer_window = window;
-        let was_full = std::mem::replace(&mut self.sender.peer_full, sack.a_rwnd == 0);
-        if was_full && sack.a_rwnd > 0 {
+        let was_full = std::mem::replace(&mut self.sender.peer_full, report.a_rwnd == 0);
+        if was_full && report.a_rwnd > 0 {
             self.resend_refused(now);
         }
     }
@@ -63,8 +110,8 @@ impl Association {
         now: Instant,
         arrived_on: PathId,
         cumulative: Tsn,
-        gaps: impl Iterator<Item = GapBlock>,
-    ) -> Result<(), NeverSent> {
+        claims: &Claims<'_>,
+    ) -> Result<(), BadAck> {
         for path in self.paths.iter_mut() {
             path.ack = cuc::PathAck {
                 earliest_before: path.sent.front().map(|e| e.number),
@@ -77,14 +124,18 @@ impl Association {
         let result = self
             .sender
             .outstanding
-            .acknowledge(cumulative, gaps, |_, chunk| {
+            .acknowledge(cumulative, claims, |_, chunk| {
                 bytes += chunk.payload.len() as u64;
                 on_chunk_acked(paths, chunk);
             });
         self.stats.bytes_acknowledged += bytes;
-        let advanced = result?;
-        if bytes > 0 || advanced {
+        let outcome = result?;
+        self.stats.ignored_gap_blocks += outcome.ignored_blocks;
+        if bytes > 0 || outcome.advanced {
             self.error_count = 0;
+        }
+        if outcome.withdrawn > 0 {
+            self.on_reneged(now, outcome.withdrawn);
         }
         // From the back: a candidate that is adopted leaves its place.
         for position in (0..self.paths.len()).rev() {
@@ -93,6 +144,17 @@ impl Association {
             }
         }
         Ok(())
+    }
+
+    /// A peer may take back what it acknowledged by gap blocks, but who does it time and again
+    /// makes us send and account for the same data for ever.
+    fn on_reneged(&mut self, now: Instant, chunks: u64) {
+        self.stats.reneged_chunks += chunks;
+        self.sender.reneges += 1;
+        tracing::debug!(chunks, "the peer took acknowledgements back");
+        if self.sender.reneges > self.config.max_reneges {
+            self.violate(now, "took acknowledgements back too often");
+        }
     }
 
     fn on_path_acked(&mut self, now: Instant, id: PathId, arrived_on: PathId) {
@@ -175,6 +237,6 @@ fn on_chunk_acked(paths: &mut Paths, chunk: &SentChunk) {
                 path.ack.revived = true;
             }
         }
-        Fate::Acked => {}
+        Fate::Acked | Fate::Settled => {}
     }
 }

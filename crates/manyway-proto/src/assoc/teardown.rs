@@ -10,6 +10,7 @@ use super::{AssocState, Association};
 use crate::error::CloseReason;
 use crate::event::Event;
 use crate::path::PathId;
+use crate::send::Claims;
 use crate::time::Instant;
 
 /// The end under way.
@@ -176,11 +177,12 @@ impl Association {
     pub(super) fn handle_shutdown(&mut self, now: Instant, path: PathId, chunk: Shutdown) {
         let arrived = chunk.cumulative_tsn_ack;
         if self.state.is_open()
-            && self
-                .acknowledge(now, path, arrived, std::iter::empty())
-                .is_err()
+            && let Err(bad) = self.acknowledge(now, path, arrived, &Claims::NONE)
         {
-            return self.violate(now, "SHUTDOWN acknowledged a TSN that was never sent");
+            return self.violate(now, bad.as_str());
+        }
+        if self.is_closed() {
+            return;
         }
         if self.state.on_shutdown().is_ok() {
             self.events.push_back(Event::PeerShutdown);

@@ -1,5 +1,6 @@
 //! The sending half: messages waiting, chunks in flight, what was sent on which path.
 
+mod claims;
 mod options;
 mod outstanding;
 mod queue;
@@ -7,8 +8,9 @@ mod sent_log;
 
 use crate::time::Instant;
 
+pub(crate) use claims::{BadAck, Claims};
 pub use options::SendOptions;
-pub(crate) use outstanding::{Fate, NeverSent, Outstanding, SentChunk, Shot};
+pub(crate) use outstanding::{Fate, Outstanding, SentChunk, Shot};
 pub(crate) use queue::{Place, SendQueue};
 pub(crate) use sent_log::SentLog;
 
@@ -23,6 +25,8 @@ pub(crate) struct Sender {
     pub(crate) peer_full: bool,
     /// When the last SACK arrived.
     pub(crate) last_sack: Option<Instant>,
+    /// How often the peer took acknowledgements back.
+    pub(crate) reneges: u32,
     /// The application was refused and waits for room.
     pub(crate) blocked: bool,
 }

@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use manyway_wire::{
-    DATA_HEADER_LEN, Data, DataFlags, Fragment, GapBlock, I_DATA_HEADER_LEN, IData, PacketWriter,
-    Ppid, StreamId, Tsn,
+    DATA_HEADER_LEN, Data, DataFlags, Fragment, I_DATA_HEADER_LEN, IData, PacketWriter, Ppid,
+    StreamId, Tsn,
 };
 
+use super::claims::{AckOutcome, BadAck, Claims};
 use crate::path::PathId;
 use crate::range_set::RangeSet;
 use crate::send::Place;
@@ -21,6 +22,14 @@ pub(crate) struct Shot {
     pub(crate) number: u64,
 }
 
+impl Shot {
+    /// On no path: nothing of it arrives any more.
+    const NONE: Self = Self {
+        path: PathId::new(0),
+        number: 0,
+    };
+}
+
 /// Where a chunk is. Every chunk belongs to exactly one path at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -28,8 +37,11 @@ pub(crate) enum Fate {
     InFlight(Shot),
     /// Waits for retransmission.
     Lost(Shot),
-    /// Acknowledged by a gap block.
+    /// Acknowledged by a gap block; the peer may take that back.
     Acked,
+    /// Acknowledged by a non-renegable gap block: the payload is gone, only the TSN is kept until
+    /// the cumulative point passes it.
+    Settled,
 }
 
 /// A chunk with its TSN assigned.
@@ -88,19 +100,18 @@ impl SentChunk {
     }
 }
 
-/// A SACK acknowledged what was never sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NeverSent;
-
 /// The window of sent chunks. Indices are TSNs that never wrap.
 #[derive(Debug)]
 pub(crate) struct Outstanding {
     chunks: VecDeque<SentChunk>,
     base: u64,
     base_tsn: Tsn,
+    /// Acknowledged by gap blocks, settled or not.
     acked: RangeSet,
+    /// Acknowledged by non-renegable gap blocks.
+    settled: RangeSet,
     lost: BTreeSet<u64>,
-    /// Payload bytes of all chunks kept.
+    /// Payload bytes of all chunks kept, but for those that are settled.
     buffered: usize,
     /// Payload bytes not acknowledged at all: in flight or lost.
     unacked: u64,
@@ -113,6 +124,7 @@ impl Outstanding {
             base: 0,
             base_tsn: initial,
             acked: RangeSet::default(),
+            settled: RangeSet::default(),
             lost: BTreeSet::new(),
             buffered: 0,
             unacked: 0,
@@ -212,34 +224,41 @@ impl Outstanding {
         }
     }
 
-    /// Takes in a SACK and calls `on_acked` for every chunk that it newly acknowledges. True if
-    /// the cumulative point advanced. Old SACKs change nothing.
+    /// Takes in a SACK or NR-SACK and calls `on_acked` for every chunk that it newly acknowledges.
+    /// Old SACKs change nothing.
     pub(crate) fn acknowledge(
         &mut self,
         cumulative: Tsn,
-        gaps: impl Iterator<Item = GapBlock>,
+        claims: &Claims<'_>,
         mut on_acked: impl FnMut(u64, &SentChunk),
-    ) -> Result<bool, NeverSent> {
+    ) -> Result<AckOutcome, BadAck> {
+        let mut outcome = AckOutcome::default();
         if cumulative.is_before(self.cumulative()) {
-            return Ok(false);
+            return Ok(outcome);
         }
         let advance = u64::from(cumulative.distance_from(self.cumulative()));
         if advance > self.chunks.len() as u64 {
-            return Err(NeverSent);
+            return Err(BadAck::NeverSent);
         }
+        outcome.advanced = advance > 0;
         let bound = self.base + advance;
         self.pop_below(bound, &mut on_acked);
-        for gap in gaps {
-            if gap.start == 0 || gap.end < gap.start {
+        for claim in claims.iter() {
+            let Some(range) = claim.range(bound) else {
+                outcome.ignored_blocks += 1;
                 continue;
-            }
-            let range = bound + u64::from(gap.start) - 1..bound + u64::from(gap.end);
+            };
             if range.end > self.end() {
-                return Err(NeverSent);
+                return Err(BadAck::NeverSent);
             }
-            self.ack_range(range, &mut on_acked);
+            self.ack_range(range.clone(), &mut on_acked);
+            if claim.for_good {
+                self.settle_range(range);
+            }
         }
-        Ok(advance > 0)
+        outcome.ignored_blocks += claims.ignored() as u64;
+        outcome.withdrawn = self.take_back(claims)?;
+        Ok(outcome)
     }
 
     fn pop_below(&mut self, bound: u64, on_acked: &mut impl FnMut(u64, &SentChunk)) {
@@ -251,13 +270,14 @@ impl Outstanding {
             self.base += 1;
             self.base_tsn = self.base_tsn.next();
             self.buffered -= chunk.payload.len();
-            if chunk.fate != Fate::Acked {
+            if !matches!(chunk.fate, Fate::Acked | Fate::Settled) {
                 self.unacked -= chunk.payload.len() as u64;
                 self.lost.remove(&index);
                 on_acked(index, &chunk);
             }
         }
         self.acked.remove_below(bound);
+        self.settled.remove_below(bound);
     }
 
     fn ack_range(&mut self, range: Range<u64>, on_acked: &mut impl FnMut(u64, &SentChunk)) {
@@ -276,21 +296,55 @@ impl Outstanding {
         self.unacked -= acked_bytes;
     }
 
-    /// The peer took back what it had acknowledged by gap blocks (RFC 9260, section 6.2.1): all of
-    /// it is lost.
-    pub(crate) fn on_renege(&mut self, path: PathId) {
-        for index in self.acked.iter().flatten() {
-            let chunk = &mut self.chunks[(index - self.base) as usize];
-            chunk.fate = Fate::Lost(Shot { path, number: 0 });
-            self.unacked += chunk.payload.len() as u64;
-            self.lost.insert(index);
-        }
-        self.acked.clear();
+    // draft-natarajan-tsvwg-sctp-nrsack-08, section 4.4: what is acknowledged by an NR gap block is
+    // never sent again, so that nothing but its place among the TSNs is needed any more.
+    fn settle_range(&mut self, range: Range<u64>) {
+        let (base, chunks) = (self.base, &mut self.chunks);
+        let mut freed = 0;
+        self.settled.insert_range(range, |missing| {
+            for index in missing {
+                // The index lies within the window: the caller compared it with both ends.
+                let chunk = &mut chunks[(index - base) as usize];
+                chunk.fate = Fate::Settled;
+                freed += std::mem::take(&mut chunk.payload).len();
+            }
+        });
+        self.buffered -= freed;
     }
 
-    /// Whether chunks are kept only because the cumulative point does not pass them.
-    pub(crate) fn is_stuck(&self) -> bool {
-        !self.chunks.is_empty() && self.unacked == 0
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-6.2.1
+    //# If the SACK chunk is missing a TSN that was previously acknowledged via a Gap Ack Block (e.g., the data receiver reneged on the data), then consider the corresponding DATA that might be possibly missing
+    /// What the peer took back of what it had acknowledged; the number of chunks.
+    ///
+    /// The peer lacks the first TSN beyond its cumulative point. If an earlier SACK had it in a gap
+    /// block, it was taken back since, and with it whatever the SACK at hand does not claim. The
+    /// order in which SACKs arrive makes no difference to this: a later one would have a larger
+    /// cumulative point. Withdrawals further on show themselves when the point gets there.
+    fn take_back(&mut self, claims: &Claims<'_>) -> Result<u64, BadAck> {
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-3.3.8
+        //# Since the SHUTDOWN chunk does not contain Gap Ack Blocks, the receiver of the SHUTDOWN chunk MUST NOT interpret the lack of a Gap Ack Block as a renege.
+        if !claims.tells_gaps || !self.acked.contains(self.base) {
+            return Ok(0);
+        }
+        let mut kept = self.settled.clone();
+        for claim in claims.iter() {
+            if let Some(range) = claim.range(self.base) {
+                kept.insert_range(range, |_| ());
+            }
+        }
+        if kept.contains(self.base) {
+            return Err(BadAck::SettledWithdrawn);
+        }
+        let acked = std::mem::replace(&mut self.acked, kept.clone());
+        let mut count = 0;
+        for index in acked.iter().flatten().filter(|i| !kept.contains(*i)) {
+            let chunk = &mut self.chunks[(index - self.base) as usize];
+            chunk.fate = Fate::Lost(Shot::NONE);
+            self.unacked += chunk.payload.len() as u64;
+            self.lost.insert(index);
+            count += 1;
+        }
+        Ok(count)
     }
 
     /// Sum of the bytes in flight per path, counted anew: for checking the paths' own sums.
@@ -306,7 +360,8 @@ impl Outstanding {
 
 #[cfg(test)]
 mod tests {
-    use manyway_wire::Ssn;
+
+    use manyway_wire::{GapBlock, GapBlocks, Ssn};
 
     use super::*;
 
@@ -330,11 +385,32 @@ mod tests {
         out
     }
 
-    fn ack(out: &mut Outstanding, cum: u32, gaps: &[(u16, u16)]) -> Result<Vec<u64>, NeverSent> {
-        let gaps = gaps.iter().map(|&(start, end)| GapBlock { start, end });
+    fn blocks(gaps: &[(u16, u16)]) -> Vec<GapBlock> {
+        let blocks = gaps.iter().map(|&(start, end)| GapBlock { start, end });
+        blocks.collect()
+    }
+
+    /// What a SACK, or an NR-SACK with the second list, newly acknowledges.
+    fn nr_ack(
+        out: &mut Outstanding,
+        cum: u32,
+        gaps: &[(u16, u16)],
+        settled: &[(u16, u16)],
+    ) -> Result<Vec<u64>, BadAck> {
+        let (gaps, settled) = (blocks(gaps), blocks(settled));
+        let claims = Claims {
+            renegable: GapBlocks::new(&gaps),
+            non_renegable: GapBlocks::new(&settled),
+            limit: 10,
+            tells_gaps: true,
+        };
         let mut acked = Vec::new();
-        out.acknowledge(Tsn(cum), gaps, |index, _| acked.push(index))
+        out.acknowledge(Tsn(cum), &claims, |index, _| acked.push(index))
             .map(|_| acked)
+    }
+
+    fn ack(out: &mut Outstanding, cum: u32, gaps: &[(u16, u16)]) -> Result<Vec<u64>, BadAck> {
+        nr_ack(out, cum, gaps, &[])
     }
 
     #[test]
@@ -349,10 +425,10 @@ mod tests {
 
     #[test]
     fn acknowledging_what_was_never_sent_is_an_error() {
-        assert_eq!(ack(&mut outstanding(2), 1, &[]), Err(NeverSent));
+        assert_eq!(ack(&mut outstanding(2), 1, &[]), Err(BadAck::NeverSent));
         assert_eq!(
             ack(&mut outstanding(2), u32::MAX - 2, &[(2, 3)]),
-            Err(NeverSent)
+            Err(BadAck::NeverSent)
         );
     }
 
@@ -375,12 +451,113 @@ mod tests {
         assert!(!out.has_lost());
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-6.2.1
+    //= type=test
+    //# If the SACK chunk is missing a TSN that was previously acknowledged via a Gap Ack Block (e.g., the data receiver reneged on the data), then consider the corresponding DATA that might be possibly missing
     #[test]
-    fn reneged_chunks_are_lost() {
-        let mut out = outstanding(3);
-        assert_eq!(ack(&mut out, u32::MAX - 2, &[(2, 3)]), Ok(vec![1, 2]));
-        out.on_renege(PathId::new(1));
+    fn what_the_peer_took_back_is_lost_and_what_it_still_claims_is_not() {
+        let mut out = outstanding(6);
+        let before = u32::MAX - 2;
+        assert_eq!(
+            ack(&mut out, before, &[(2, 3), (5, 6)]),
+            Ok(vec![1, 2, 4, 5])
+        );
+        // An older SACK proves nothing.
+        assert_eq!(ack(&mut out, before, &[(2, 2)]), Ok(vec![]));
+        assert_eq!(out.unacked(), 20);
+        // The second TSN is the first that the peer lacks now.
+        assert_eq!(ack(&mut out, before + 1, &[(4, 5)]), Ok(vec![0]));
         assert_eq!(out.first_lost(), Some(1));
         assert_eq!(out.unacked(), 30);
+        assert_eq!(out.get(4).map(|c| c.fate), Some(Fate::Acked));
+        assert_eq!(ack(&mut out, before + 1, &[(2, 2)]), Ok(vec![2]));
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-3.3.8
+    //= type=test
+    //# Since the SHUTDOWN chunk does not contain Gap Ack Blocks, the receiver of the SHUTDOWN chunk MUST NOT interpret the lack of a Gap Ack Block as a renege.
+    #[test]
+    fn a_shutdown_takes_nothing_back() {
+        let mut out = outstanding(4);
+        assert_eq!(ack(&mut out, u32::MAX - 2, &[(2, 3)]), Ok(vec![1, 2]));
+        let outcome = out.acknowledge(Tsn(u32::MAX - 1), &Claims::NONE, |_, _| ());
+        assert_eq!(outcome.map(|o| o.withdrawn), Ok(0));
+        assert!(!out.has_lost());
+    }
+
+    #[test]
+    fn settled_chunks_give_their_bytes_back_at_once_and_are_acknowledged_once() {
+        let mut out = outstanding(5);
+        let before = u32::MAX - 2;
+        assert_eq!(
+            nr_ack(&mut out, before, &[(2, 2)], &[(4, 5)]),
+            Ok(vec![3, 4, 1])
+        );
+        assert_eq!((out.buffered(), out.unacked()), (30, 20));
+        // From renegable to settled, and again, and the other way round.
+        assert_eq!(nr_ack(&mut out, before, &[], &[(2, 2), (4, 5)]), Ok(vec![]));
+        assert_eq!(nr_ack(&mut out, before, &[(4, 5)], &[(2, 2)]), Ok(vec![]));
+        assert_eq!((out.buffered(), out.unacked()), (20, 20));
+        assert_eq!(ack(&mut out, 2, &[]), Ok(vec![0, 2]));
+        assert_eq!((out.buffered(), out.unacked()), (0, 0));
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn what_is_settled_cannot_be_taken_back() {
+        let mut out = outstanding(5);
+        let before = u32::MAX - 2;
+        assert_eq!(
+            nr_ack(&mut out, before, &[(4, 4)], &[(2, 3)]),
+            Ok(vec![1, 2, 3])
+        );
+        // A plain SACK that no longer speaks of it is merely shorter.
+        assert_eq!(ack(&mut out, before, &[]), Ok(vec![]));
+        assert_eq!(
+            ack(&mut out, before + 1, &[]),
+            Err(BadAck::SettledWithdrawn)
+        );
+    }
+
+    #[test]
+    fn a_lost_chunk_that_is_settled_is_not_sent_again() {
+        let mut out = outstanding(3);
+        assert!(out.mark_lost(1));
+        assert_eq!(nr_ack(&mut out, u32::MAX - 2, &[], &[(2, 2)]), Ok(vec![1]));
+        assert!(!out.has_lost());
+        assert!(!out.mark_lost(1));
+    }
+
+    #[test]
+    fn claims_of_what_was_never_sent_are_errors_in_both_lists() {
+        for (gaps, settled) in [(&[(2, 6)][..], &[][..]), (&[], &[(2, 6)])] {
+            let answer = nr_ack(&mut outstanding(5), u32::MAX - 2, gaps, settled);
+            assert_eq!(answer, Err(BadAck::NeverSent));
+        }
+    }
+
+    #[test]
+    fn out_of_order_and_overlapping_blocks_are_taken_as_a_set() {
+        let mut out = outstanding(8);
+        let acked = ack(&mut out, u32::MAX - 2, &[(7, 8), (3, 5), (2, 4), (3, 5)]);
+        assert_eq!(acked, Ok(vec![6, 7, 2, 3, 4, 1]));
+    }
+
+    #[test]
+    fn blocks_beyond_the_limit_and_blocks_that_cannot_be_are_ignored_and_counted() {
+        let mut out = outstanding(40);
+        // Offset 1 would have been acknowledged cumulatively.
+        let mut list = vec![(0, 1), (1, 1), (3, 2)];
+        list.extend((0..8).map(|n| (2 + 2 * n, 2 + 2 * n)));
+        let gaps = blocks(&list);
+        let claims = Claims {
+            renegable: GapBlocks::new(&gaps),
+            non_renegable: GapBlocks::EMPTY,
+            limit: 10,
+            tells_gaps: true,
+        };
+        let outcome = out.acknowledge(Tsn(u32::MAX - 2), &claims, |_, _| ());
+        assert_eq!(outcome.map(|o| o.ignored_blocks), Ok(4));
+        assert_eq!(out.unacked(), 400 - 70);
     }
 }

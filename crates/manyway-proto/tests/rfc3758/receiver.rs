@@ -5,7 +5,7 @@ use manyway_wire::{
     Chunk, ChunkType, DataFlags, ForwardTsn, Parameter, SkippedStreams, Ssn, StreamId, Tsn,
 };
 
-use crate::pair::{Pair, Seen, causes_of, kinds};
+use crate::pair::{Pair, Seen, acknowledged, causes_of, kinds};
 
 fn without_partial_reliability() -> EndpointConfig {
     let mut config = EndpointConfig::default();
@@ -23,16 +23,11 @@ fn forward<'a>(to: Tsn, skipped: &'a [(StreamId, Ssn)]) -> ForwardTsn<'a> {
 
 /// Cumulative point, number of gap blocks, and duplicates of the last SACK.
 fn last_sack(answers: &[Seen]) -> Option<(Tsn, usize, Vec<Tsn>)> {
-    answers.iter().rev().find_map(|seen| {
-        seen.with(ChunkType::SACK, |chunk, _| match chunk {
-            Chunk::Sack(sack) => (
-                sack.cumulative_tsn_ack,
-                sack.gaps.iter().count(),
-                sack.duplicates.iter().collect(),
-            ),
-            _ => unreachable!(),
-        })
-    })
+    let last = answers.iter().rev();
+    let mut found = last.map(|seen| acknowledged(std::slice::from_ref(seen)));
+    let acked = found.find_map(|acked| acked)?;
+    let gaps = acked.gaps.len() + acked.non_renegable.len();
+    Some((acked.cumulative, gaps, acked.duplicates))
 }
 
 fn received(pair: &mut Pair) -> usize {

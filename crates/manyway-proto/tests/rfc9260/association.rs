@@ -6,7 +6,7 @@ use manyway_wire::{
     GapBlocks, Heartbeat, Shutdown, ShutdownAck, ShutdownComplete, StreamId, VerificationTag,
 };
 
-use crate::pair::{MS, Pair, causes_of, kinds, packet, raw};
+use crate::pair::{MS, Pair, acknowledged, causes_of, kinds, packet, raw};
 
 //= https://www.rfc-editor.org/rfc/rfc9260#section-8.5
 //= type=test
@@ -138,12 +138,7 @@ fn an_invalid_stream_is_acknowledged_and_reported() {
     };
     let answers = pair.inject(&[&data]);
     assert_eq!(causes_of(&answers, ChunkType::ERROR), [1]);
-    let acked = answers.iter().find_map(|seen| {
-        seen.with(ChunkType::SACK, |chunk, _| match chunk {
-            Chunk::Sack(sack) => sack.cumulative_tsn_ack,
-            _ => unreachable!(),
-        })
-    });
+    let acked = acknowledged(&answers).map(|a| a.cumulative);
     assert_eq!(acked, Some(data.tsn));
     let id = pair.ids[1].unwrap();
     assert!(!pair.ends[1].association(id).unwrap().has_message());

@@ -1,7 +1,9 @@
-//! What RFC 9260 demands of an endpoint, packet by packet.
+//! What RFC 9260 and its extensions demand of an endpoint, packet by packet.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod acknowledging;
 mod association;
+mod nr_sack;
 mod pair;
 mod set_up;

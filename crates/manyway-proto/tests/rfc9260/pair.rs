@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use manyway_proto::{
-    AssocId, AssocState, CloseReason, Connect, ConnectError, Endpoint, EndpointConfig, Event,
-    FourTuple, Instant, Port,
+    AssocId, AssocState, Association, CloseReason, Connect, ConnectError, Endpoint, EndpointConfig,
+    Event, FourTuple, Instant, Port,
 };
 use manyway_wire::{
     ChecksumPolicy, Chunk, ChunkType, CommonHeader, Data, DataFlags, DuplicateTsns, EncodeChunk,
@@ -90,7 +90,14 @@ pub(crate) fn no_header() -> CommonHeader {
 
 impl Pair {
     pub(crate) fn new() -> Self {
-        Self::with_configs(Default::default())
+        Self::with(|_| ())
+    }
+
+    /// Two endpoints with options of their own.
+    pub(crate) fn with(configure: impl Fn(&mut EndpointConfig)) -> Self {
+        let mut config = EndpointConfig::default();
+        configure(&mut config);
+        Self::with_configs([config.clone(), config])
     }
 
     pub(crate) fn with_configs([client, server]: [EndpointConfig; 2]) -> Self {
@@ -125,17 +132,33 @@ impl Pair {
         Self::new().establish()
     }
 
-    pub(crate) fn establish(self) -> Self {
-        let mut pair = self;
-        pair.connect();
-        pair.settle();
-        pair.ids[1] = pair.ends[1].associations().next().map(|a| a.id());
+    pub(crate) fn establish(mut self) -> Self {
+        self.connect();
+        self.settle();
+        self.ids[1] = self.ends[1].associations().next().map(|a| a.id());
         assert_eq!(
-            (pair.state(0), pair.state(1)),
+            (self.state(0), self.state(1)),
             (AssocState::Established, AssocState::Established)
         );
-        while pair.ends.iter_mut().any(|end| end.poll_event().is_some()) {}
-        pair
+        while self.ends.iter_mut().any(|end| end.poll_event().is_some()) {}
+        self
+    }
+
+    /// One end's association.
+    pub(crate) fn assoc(&self, end: usize) -> &Association {
+        self.ends[end].association(self.ids[end].unwrap()).unwrap()
+    }
+
+    /// Gives commands to one end's association.
+    pub(crate) fn command<R>(&mut self, end: usize, f: impl FnOnce(&mut Association) -> R) -> R {
+        let (now, id) = (self.now, self.ids[end].unwrap());
+        f(self.ends[end].association_mut(now, id).unwrap())
+    }
+
+    /// Lets time pass up to the next deadline of one end.
+    pub(crate) fn next_timeout(&mut self, end: usize) {
+        self.now = self.now.max(self.ends[end].poll_timeout().unwrap());
+        self.ends[end].handle_timeout(self.now);
     }
 
     pub(crate) fn state(&self, end: usize) -> AssocState {
@@ -263,4 +286,40 @@ pub(crate) fn causes_of(all: &[Seen], kind: ChunkType) -> Vec<u16> {
         })
     });
     found.unwrap_or_default()
+}
+
+/// What the first SACK or NR-SACK among packets says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Acknowledged {
+    pub(crate) cumulative: Tsn,
+    pub(crate) a_rwnd: u32,
+    pub(crate) gaps: Vec<(u16, u16)>,
+    pub(crate) non_renegable: Vec<(u16, u16)>,
+    pub(crate) duplicates: Vec<Tsn>,
+}
+
+pub(crate) fn acknowledged(all: &[Seen]) -> Option<Acknowledged> {
+    let pairs = |blocks: GapBlocks<'_>| blocks.iter().map(|b| (b.start, b.end)).collect();
+    let read = |chunk: Chunk<'_>, _| match chunk {
+        Chunk::Sack(sack) => Acknowledged {
+            cumulative: sack.cumulative_tsn_ack,
+            a_rwnd: sack.a_rwnd,
+            gaps: pairs(sack.gaps),
+            non_renegable: vec![],
+            duplicates: sack.duplicates.iter().collect(),
+        },
+        Chunk::NrSack(sack) => Acknowledged {
+            cumulative: sack.cumulative_tsn_ack,
+            a_rwnd: sack.a_rwnd,
+            gaps: pairs(sack.gaps),
+            non_renegable: pairs(sack.non_renegable),
+            duplicates: sack.duplicates.iter().collect(),
+        },
+        _ => unreachable!(),
+    };
+    let mut found = all.iter().map(|seen| {
+        let plain = seen.with(ChunkType::SACK, read);
+        plain.or_else(|| seen.with(ChunkType::NR_SACK, read))
+    });
+    found.find_map(|found| found)
 }

@@ -1,5 +1,6 @@
 //! The engine in virtual networks: each scenario is exact, and a failure is reproduced by its seed.
 
+mod acknowledging;
 mod aggregation;
 mod cuts;
 mod ending;
