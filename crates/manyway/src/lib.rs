@@ -48,9 +48,10 @@ pub use error::{BindError, ConnectError, RecvError, SendError, ShutdownError};
 pub use events::Events;
 pub use listener::Listener;
 pub use manyway_proto::{
-    AssocState, AssocStats, CloseReason, ControllerKind, EndpointStats, Event, FourTuple,
-    ListenError, Message, PathError, PathId, PathInfo, PathState, Ppid, StreamId, TransportConfig,
-    Wish,
+    AssocState, AssocStats, CloseReason, ControllerKind, EndpointStats, Event, Extension,
+    Extensions, FourTuple, FrontMessage, ListenError, Message, PathError, PathId, PathInfo,
+    PathState, Ppid, SendOptions, StreamError, StreamId, StreamScheduler, StreamSchedulerKind,
+    StreamView, TransportConfig, Wish,
 };
 
 /// The UDP port of SCTP encapsulated in UDP (RFC 6951, section 5.1).

@@ -1,6 +1,6 @@
 //! Messages in and out.
 
-use manyway_proto::{CloseReason, Message};
+use manyway_proto::{CloseReason, Message, SendOptions};
 
 use super::Association;
 use crate::error::{RecvError, SendError};
@@ -16,12 +16,25 @@ impl Association {
     ///
     /// If the future is dropped before it is ready, the message is not sent.
     pub async fn send(&self, message: Message) -> Result<(), SendError> {
+        self.send_with(message, SendOptions::default()).await
+    }
+
+    /// Sends a message as `options` say; waits while the send buffer is full.
+    ///
+    /// # Errors
+    ///
+    /// As [`Association::send`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Association::send`].
+    pub async fn send_with(&self, message: Message, options: SendOptions) -> Result<(), SendError> {
         let mut message = message;
         loop {
             let writable = self.0.signals.writable.notified();
             tokio::pin!(writable);
             writable.as_mut().enable();
-            match self.try_send(message) {
+            match self.try_send_with(message, options) {
                 Err(SendError::WouldBlock(back)) => message = back,
                 other => return other,
             }
@@ -35,6 +48,15 @@ impl Association {
     ///
     /// See [`SendError`]; `WouldBlock` gives the message back.
     pub fn try_send(&self, message: Message) -> Result<(), SendError> {
+        self.try_send_with(message, SendOptions::default())
+    }
+
+    /// Sends a message as `options` say if there is room in the send buffer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Association::try_send`].
+    pub fn try_send_with(&self, message: Message, options: SendOptions) -> Result<(), SendError> {
         let now = self.0.shared.now();
         self.with(|state| {
             if let Some(reason) = state.entries.get(&self.0.id).and_then(|e| e.closed.clone()) {
@@ -43,7 +65,7 @@ impl Association {
             let Some(assoc) = state.proto.association_mut(now, self.0.id) else {
                 return Err(SendError::Closing);
             };
-            let sent = assoc.send(message);
+            let sent = assoc.send_with(message, options);
             state.wake_driver();
             sent.map_err(SendError::from)
         })

@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `messages` | sending and receiving |
+//! | `streams` | scheduling of streams |
 //! | `commands`, `getters` | steering and looking |
 //! | `closing` | the end |
 
@@ -18,6 +19,7 @@ mod closing;
 mod commands;
 mod getters;
 mod messages;
+mod streams;
 
 /// A connection to a peer over any number of paths. Cheap to clone; all clones are the same
 /// connection. When the last clone is dropped before a shutdown the association is aborted.
