@@ -1,16 +1,16 @@
 //! Building a test network.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use manyway_net::link::{self, LinkError, Network, Route, Rule};
+use manyway_net::link;
 use manyway_net::namespace::{Namespace, NamespaceOptions};
-use manyway_net::tun::{Tun, TunOptions};
 use manyway_sim::{LinkConfig, Rate, ScenePath};
 
 use crate::BedError;
 use crate::capture::Capture;
+use crate::hosts;
 use crate::path::BedPath;
 use crate::reap;
 use crate::relay::{Port, Relay};
@@ -32,6 +32,9 @@ pub struct BedConfig {
     pub captures: Option<PathBuf>,
     /// What client and server have of their own besides their networks.
     pub namespaces: NamespaceOptions,
+    /// Gives both ends of every path IPv6 addresses too: 2001:db8:0:*i*::2 to the client and
+    /// 2001:db8:1:*i*::2 to the server. No NAT translates them.
+    pub ipv6: bool,
 }
 
 impl BedConfig {
@@ -44,6 +47,7 @@ impl BedConfig {
             seed: 1,
             captures: None,
             namespaces: NamespaceOptions::default(),
+            ipv6: false,
         }
     }
 }
@@ -72,6 +76,7 @@ pub struct Bed {
     paths: Vec<BedPath>,
     client: Namespace,
     server: Namespace,
+    ipv6: bool,
 }
 
 impl Bed {
@@ -92,6 +97,7 @@ impl Bed {
             paths: Vec::new(),
             client,
             server,
+            ipv6: config.ipv6,
         };
         for (index, path) in config.paths.iter().enumerate() {
             bed.add_path(config, index, path)?;
@@ -145,10 +151,8 @@ impl Bed {
     /// If there is no such path.
     pub fn plug(&self, path: usize) -> Result<(), BedError> {
         let name = self.paths[path].client_interface();
-        self.client.enter(|| {
-            link::set_up(&name)?;
-            add_client_routes(&name, path)
-        })??;
+        self.client
+            .enter(|| hosts::plug_client_side(&name, path, self.ipv6))??;
         Ok(())
     }
 
@@ -170,7 +174,7 @@ impl Bed {
         let capture_client = capture(&name)?;
         let tun = self
             .client
-            .enter(|| add_client_side(&name, inside, index))??;
+            .enter(|| hosts::add_client_side(&name, inside, index, config.ipv6))??;
         let client = Port {
             tun,
             capture: capture_client,
@@ -178,9 +182,10 @@ impl Bed {
         let name = handle.server_interface();
         let capture_server = capture(&name)?;
         let private = path.nat.is_none().then_some(inside);
+        let v6 = config.ipv6.then_some(index);
         let tun = self
             .server
-            .enter(|| add_server_side(&name, outside, private))??;
+            .enter(|| hosts::add_server_side(&name, outside, private, v6))??;
         let server = Port {
             tun,
             capture: capture_server,
@@ -191,76 +196,9 @@ impl Bed {
     }
 }
 
-fn add_interface(name: &str, address: Ipv4Addr) -> Result<Tun, BedError> {
-    let tun = Tun::open(
-        name,
-        &TunOptions {
-            mtu: Some(1500),
-            up: true,
-        },
-    )?;
-    link::add_address(name, Network::new(IpAddr::V4(address), 24))?;
-    Ok(tun)
-}
-
 impl Drop for Bed {
     fn drop(&mut self) {
         reap::kill_all_in(&self.client);
         reap::kill_all_in(&self.server);
     }
-}
-
-/// The client's end: what is sent from its address leaves by it, whatever other paths there are.
-fn add_client_side(name: &str, address: Ipv4Addr, index: usize) -> Result<Tun, BedError> {
-    let tun = add_interface(name, address)?;
-    let from = Network::new(IpAddr::V4(address), 32);
-    link::add_rule(&Rule {
-        from,
-        table: client_table(index),
-        priority: None,
-    })?;
-    add_client_routes(name, index)?;
-    Ok(tun)
-}
-
-/// The routing table of what is sent from the client's address on a path.
-fn client_table(index: usize) -> u32 {
-    101 + index as u32
-}
-
-/// The client's routes over one interface; they vanish when it goes down.
-fn add_client_routes(name: &str, index: usize) -> Result<(), LinkError> {
-    let everywhere = Network::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-    let default = Route {
-        interface: Some(name.to_owned()),
-        ..Route::new(everywhere)
-    };
-    link::add_route(&Route {
-        table: Some(client_table(index)),
-        ..default.clone()
-    })?;
-    // Those who do not choose an address get the first path.
-    link::add_route(&Route {
-        metric: Some(10 * (index as u32 + 1)),
-        ..default
-    })
-}
-
-/// The server's end: the NAT's addresses are in its network; without a NAT the client's address
-/// needs a route.
-fn add_server_side(
-    name: &str,
-    address: Ipv4Addr,
-    private: Option<Ipv4Addr>,
-) -> Result<Tun, BedError> {
-    let tun = add_interface(name, address)?;
-    if let Some(client) = private {
-        let destination = Network::new(IpAddr::V4(client), 32);
-        let interface = Some(name.to_owned());
-        link::add_route(&Route {
-            interface,
-            ..Route::new(destination)
-        })?;
-    }
-    Ok(tun)
 }

@@ -7,6 +7,9 @@
 //!  c2 10.2.0.2 ──TUN── link ── NAT 198.51.100.1 ─────────────TUN── s2 198.51.100.2
 //! ```
 //!
+//! With IPv6 ([`BedConfig::ipv6`]) path *i* also joins 2001:db8:0:*i*::2 to 2001:db8:1:*i*::2, past the
+//! NAT.
+//!
 //! Nothing has to be installed and no names are left behind: the namespaces have none, the
 //! interfaces vanish with the process's descriptors, and programs started inside are killed with
 //! it. After a `SIGKILL` only programs that those programs started may survive; a [`Bed`] that is
@@ -28,7 +31,9 @@
 mod bed;
 mod capture;
 mod error;
+mod hosts;
 mod ipv4;
+mod ipv6;
 mod path;
 mod reap;
 mod relay;

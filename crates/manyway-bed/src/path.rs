@@ -1,12 +1,14 @@
 //! One path of a bed, and changing it while packets flow.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use manyway_sim::nat::{Nat, NatCounters};
 use manyway_sim::{Link, LinkConfig, LinkCounters, Loss, Rate, ScenePath};
 use serde::Serialize;
+
+use crate::hosts;
 
 /// What the router of a path and the handles on it share.
 #[derive(Debug)]
@@ -80,8 +82,8 @@ pub struct PathCounters {
     pub nat_mappings: u64,
     /// Packets the NAT has dropped, for whatever reason.
     pub nat_dropped: u64,
-    /// Packets that no router here forwards: IPv6, and with a NAT fragments and protocols other
-    /// than TCP, UDP and ICMP.
+    /// Packets that no router here forwards: what belongs to an IPv6 link only, and behind a NAT
+    /// IPv4 fragments and protocols other than TCP, UDP and ICMP.
     pub unsupported: u64,
     /// Packets whose time to live was used up.
     pub hops_exceeded: u64,
@@ -137,6 +139,16 @@ impl BedPath {
     /// The server's address on this path.
     pub fn server_address(&self) -> Ipv4Addr {
         self.server
+    }
+
+    /// The client's IPv6 address on this path, if the bed has IPv6.
+    pub fn client_ipv6(&self) -> Ipv6Addr {
+        hosts::client_ipv6(self.index)
+    }
+
+    /// The server's IPv6 address on this path, if the bed has IPv6.
+    pub fn server_ipv6(&self) -> Ipv6Addr {
+        hosts::server_ipv6(self.index)
     }
 
     /// The name of the client's interface.

@@ -14,9 +14,9 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use crate::BedError;
 use crate::capture::Capture;
-use crate::ipv4;
 use crate::path::{BedPath, Shared};
 use crate::translate;
+use crate::{ipv4, ipv6};
 
 /// Packets read from a device before what is due gets its turn.
 const BATCH: usize = 32;
@@ -102,6 +102,23 @@ struct InFlight {
 enum Way {
     Up,
     Down,
+}
+
+/// What is routed here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    /// The family of a packet that may be routed.
+    fn of(packet: &[u8]) -> Option<Self> {
+        if ipv4::header_len(packet).is_some() {
+            return Some(Self::V4);
+        }
+        ipv6::is_routable(packet).then_some(Self::V6)
+    }
 }
 
 #[derive(Debug)]
@@ -260,11 +277,16 @@ fn now(epoch: std::time::Instant) -> Instant {
 
 /// Routes a packet into its link; when it is due at the far end, unless it is dropped.
 fn admit(shared: &mut Shared, way: Way, now: Instant, packet: &mut [u8]) -> Option<Instant> {
-    if ipv4::header_len(packet).is_none() {
-        shared.router.unsupported += 1;
-        return None;
-    }
-    if !ipv4::take_hop(packet) {
+    let family = Family::of(packet);
+    let goes_on = match family {
+        Some(Family::V4) => ipv4::take_hop(packet),
+        Some(Family::V6) => ipv6::take_hop(packet),
+        None => {
+            shared.router.unsupported += 1;
+            return None;
+        }
+    };
+    if !goes_on {
         shared.router.hops_exceeded += 1;
         return None;
     }
@@ -272,7 +294,7 @@ fn admit(shared: &mut Shared, way: Way, now: Instant, packet: &mut [u8]) -> Opti
         Way::Up => &mut shared.up,
         Way::Down => {
             // The NAT is at the server's end of the link.
-            if let Some(nat) = &mut shared.nat
+            if let Some(nat) = shared.nat.as_mut().filter(|_| family == Some(Family::V4))
                 && !translate::inbound(nat, now, packet)
             {
                 shared.router.unsupported += u64::from(ipv4::is_foreign(packet));
@@ -284,7 +306,10 @@ fn admit(shared: &mut Shared, way: Way, now: Instant, packet: &mut [u8]) -> Opti
     match link.enqueue(now, packet.len()) {
         Outcome::Deliver { at, mark } => {
             if mark {
-                ipv4::mark_congestion(packet);
+                match family {
+                    Some(Family::V6) => ipv6::mark_congestion(packet),
+                    _ => ipv4::mark_congestion(packet),
+                }
             }
             Some(at)
         }
@@ -300,7 +325,8 @@ fn release(shared: &mut Shared, way: Way, now: Instant, packet: &mut [u8]) -> bo
             if !shared.up.arrive(packet.len()) {
                 return false;
             }
-            let Some(nat) = &mut shared.nat else {
+            let is_ipv4 = Family::of(packet) == Some(Family::V4);
+            let Some(nat) = shared.nat.as_mut().filter(|_| is_ipv4) else {
                 return true;
             };
             let passes = translate::outbound(nat, now, packet);

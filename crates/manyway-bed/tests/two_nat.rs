@@ -86,6 +86,31 @@ fn datagrams_cross_every_pair_of_addresses_with_rewritten_ports_and_in_due_time(
 }
 
 #[test]
+fn ipv6_crosses_every_path_untranslated_and_returns_after_a_plug_was_pulled() {
+    let Some((bed, _one)) = build(&BedConfig {
+        ipv6: true,
+        ..BedConfig::default()
+    }) else {
+        return;
+    };
+    for (index, path) in bed.paths().iter().enumerate() {
+        let at = |address: std::net::Ipv6Addr| SocketAddr::new(address.into(), 9899).to_string();
+        let server = udp(bed.server(), &at(path.server_ipv6()));
+        let inside = at(path.client_ipv6());
+        let client = udp(bed.client(), &inside);
+        assert_eq!(exchange(&client, &server).to_string(), inside);
+        drop(client);
+        bed.unplug(index).unwrap();
+        bed.plug(index).unwrap();
+        let client = udp(bed.client(), &inside);
+        assert_eq!(exchange(&client, &server).to_string(), inside);
+        let counters = path.counters();
+        assert_eq!((counters.up.packets, counters.down.packets), (2, 2));
+        assert_eq!(counters.nat_mappings, 0);
+    }
+}
+
+#[test]
 fn strangers_are_filtered() {
     let Some((bed, _one)) = build(&BedConfig::default()) else {
         return;

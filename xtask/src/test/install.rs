@@ -49,6 +49,11 @@ const TOOLS: &[Tool] = &[
     program("nginx-light", "nginx", "nginx as a server"),
     program("python3", "python3", "python as client and server"),
     program(
+        "qemu-system-x86",
+        "qemu-system-x86_64",
+        "interoperation with the Linux kernel",
+    ),
+    program(
         "tcpdump",
         "tcpdump",
         "captures of the kernel's own networks",

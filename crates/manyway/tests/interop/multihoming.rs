@@ -5,7 +5,7 @@ use std::time::Duration;
 use manyway::PathState;
 use manyway_bed::DirectionCounters;
 
-use crate::network::{self, Initiator, OURS, Pair, THEIRS, World, until};
+use crate::network::{self, Initiator, Ip, Pair, World, until};
 use crate::transfer::{check_arrival, exchange, receive, send, their_send};
 
 /// Bytes of user data that each direction has to carry while a path is down.
@@ -35,16 +35,14 @@ async fn associate(world: &World<'_>) -> Pair {
         active.count() == 2
     };
     until("two active paths", active).await;
-    pair.peer
-        .event(&format!("path {} confirmed", OURS[1]))
-        .await;
+    let second = world.ip.ours()[1];
+    pair.peer.event(&format!("path {second} confirmed")).await;
     pair
 }
 
-#[test]
-fn both_addresses_of_a_peer_become_paths() {
+fn both_addresses_become_paths(ip: Ip) {
     for cmt in [0, 1] {
-        network::run(async move |mut world| {
+        network::run_over(ip, async move |mut world| {
             quick(&mut world, cmt);
             let mut pair = associate(&world).await;
             let mut remotes: Vec<String> = pair
@@ -53,11 +51,23 @@ fn both_addresses_of_a_peer_become_paths() {
                 .iter()
                 .map(|p| p.four_tuple.remote.ip().to_string())
                 .collect();
+            let mut theirs = ip.theirs();
             remotes.sort();
-            assert_eq!(remotes, THEIRS);
+            theirs.sort_unstable();
+            assert_eq!(remotes, theirs);
             exchange(&mut pair, COUNT, LENGTH).await;
         });
     }
+}
+
+#[test]
+fn both_addresses_of_a_peer_become_paths() {
+    both_addresses_become_paths(Ip::V4);
+}
+
+#[test]
+fn both_ipv6_addresses_of_a_peer_become_paths() {
+    both_addresses_become_paths(Ip::V6);
 }
 
 /// With concurrent multipath transfer at the peer its data come over both paths.
@@ -76,8 +86,9 @@ fn both_sides_use_both_paths_at_once() {
     });
 }
 
-fn survives(cmt: u32, cut: usize) {
-    network::run(async move |mut world| {
+fn survives(ip: Ip, cmt: u32, cut: usize) {
+    network::run_over(ip, async move |mut world| {
+        let ours = ip.ours()[cut];
         quick(&mut world, cmt);
         let mut pair = associate(&world).await;
         exchange(&mut pair, 10, LENGTH).await;
@@ -93,11 +104,11 @@ fn survives(cmt: u32, cut: usize) {
         let dead = || {
             let paths = pair.ours.paths();
             paths.iter().any(|p| {
-                p.four_tuple.local.ip().to_string() == OURS[cut] && p.state == PathState::Failed
+                p.four_tuple.local.ip().to_string() == ours && p.state == PathState::Failed
             })
         };
         until("the cut path fails", dead).await;
-        pair.peer.event(&format!("path {} down", OURS[cut])).await;
+        pair.peer.event(&format!("path {ours} down")).await;
         exchange(&mut pair, COUNT, LENGTH).await;
 
         world.bed.path(cut).restore();
@@ -108,27 +119,32 @@ fn survives(cmt: u32, cut: usize) {
                 .all(|p| p.state == PathState::Active)
         })
         .await;
-        pair.peer.event(&format!("path {} up", OURS[cut])).await;
+        pair.peer.event(&format!("path {ours} up")).await;
         exchange(&mut pair, COUNT, LENGTH).await;
     });
 }
 
 #[test]
 fn the_first_path_may_fail_and_return_under_a_peer_that_uses_one_at_a_time() {
-    survives(0, 0);
+    survives(Ip::V4, 0, 0);
 }
 
 #[test]
 fn the_second_path_may_fail_and_return_under_a_peer_that_uses_one_at_a_time() {
-    survives(0, 1);
+    survives(Ip::V4, 0, 1);
 }
 
 #[test]
 fn the_first_path_may_fail_and_return_under_a_peer_that_uses_all() {
-    survives(1, 0);
+    survives(Ip::V4, 1, 0);
 }
 
 #[test]
 fn the_second_path_may_fail_and_return_under_a_peer_that_uses_all() {
-    survives(1, 1);
+    survives(Ip::V4, 1, 1);
+}
+
+#[test]
+fn an_ipv6_path_may_fail_and_return() {
+    survives(Ip::V6, 0, 0);
 }

@@ -2,7 +2,8 @@
 //!
 //! This side is the bed's client, with 10.1.0.2 and 10.2.0.2. The peer is its server, with
 //! 192.0.2.2 and 198.51.100.2: foreign stacks do not choose their source address, and there the
-//! route does it for them. Who opens the association is another question.
+//! route does it for them. Who opens the association is another question. With IPv6 both have the
+//! addresses 2001:db8:… that [`manyway_bed`] gives them.
 
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,7 +15,7 @@ use manyway::{Association, Endpoint, EndpointConfig, Listener, UDP_PORT};
 use manyway_bed::{Bed, BedConfig, LinkConfig, Rate, ScenePath};
 use manyway_net::namespace::{NamespaceOptions, Privileges, privileges};
 
-use crate::capture;
+use crate::capture::{self, Crossed};
 use crate::peer::{Peer, Stack};
 use crate::vm;
 
@@ -24,6 +25,10 @@ pub(crate) const SCTP_PORT: u16 = 5001;
 pub(crate) const OURS: [&str; 2] = ["10.1.0.2", "10.2.0.2"];
 /// The peer's addresses, on the same paths.
 pub(crate) const THEIRS: [&str; 2] = ["192.0.2.2", "198.51.100.2"];
+/// This side's addresses in IPv6.
+const OURS_IPV6: [&str; 2] = ["2001:db8:0:1::2", "2001:db8:0:2::2"];
+/// The peer's addresses in IPv6.
+const THEIRS_IPV6: [&str; 2] = ["2001:db8:1:1::2", "2001:db8:1:2::2"];
 /// How long a test waits for what has to happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -37,13 +42,41 @@ pub(crate) enum Initiator {
     They,
 }
 
+/// What the network speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ip {
+    V4,
+    V6,
+}
+
+impl Ip {
+    /// This side's addresses, one on each path.
+    pub(crate) fn ours(self) -> [&'static str; 2] {
+        match self {
+            Self::V4 => OURS,
+            Self::V6 => OURS_IPV6,
+        }
+    }
+
+    /// The peer's addresses, on the same paths.
+    pub(crate) fn theirs(self) -> [&'static str; 2] {
+        match self {
+            Self::V4 => THEIRS,
+            Self::V6 => THEIRS_IPV6,
+        }
+    }
+}
+
 /// What a test has to do with.
 pub(crate) struct World<'a> {
     pub(crate) bed: &'a Bed,
+    pub(crate) ip: Ip,
     /// Options of this side.
     pub(crate) config: EndpointConfig,
-    /// Options of the peer.
+    /// Options of the peer's stack.
     pub(crate) options: Vec<(&'static str, u32)>,
+    /// Commands for the peer when its socket is bound.
+    pub(crate) prepare: Vec<&'static str>,
 }
 
 /// Both ends of an association.
@@ -63,30 +96,40 @@ fn link() -> LinkConfig {
 }
 
 /// Runs `test` against usrsctp on this side of a new network, and looks at what crossed it.
-pub(crate) fn run(test: impl AsyncFnOnce(World<'_>) + Send) {
-    run_on(ScenePath::direct(link()), Stack::Usrsctp, test);
+pub(crate) fn run(test: impl AsyncFnOnce(World<'_>) + Send) -> Crossed {
+    run_over(Ip::V4, test)
+}
+
+/// As [`run`], with other addresses.
+pub(crate) fn run_over(ip: Ip, test: impl AsyncFnOnce(World<'_>) + Send) -> Crossed {
+    run_on(ScenePath::direct(link()), ip, Stack::Usrsctp, test)
 }
 
 /// As [`run`], behind hostile NATs.
-pub(crate) fn run_behind_nats(test: impl AsyncFnOnce(World<'_>) + Send) {
-    run_on(ScenePath::behind_nat(link()), Stack::Usrsctp, test);
+pub(crate) fn run_behind_nats(test: impl AsyncFnOnce(World<'_>) + Send) -> Crossed {
+    run_on(ScenePath::behind_nat(link()), Ip::V4, Stack::Usrsctp, test)
 }
 
 /// As [`run`], against the Linux kernel.
-pub(crate) fn run_against_linux(test: impl AsyncFnOnce(World<'_>) + Send) {
-    run_on(ScenePath::direct(link()), Stack::Linux, test);
+pub(crate) fn run_against_linux(test: impl AsyncFnOnce(World<'_>) + Send) -> Crossed {
+    run_on(ScenePath::direct(link()), Ip::V4, Stack::Linux, test)
 }
 
-fn run_on(path: ScenePath, stack: Stack, test: impl AsyncFnOnce(World<'_>) + Send) {
+fn run_on(
+    path: ScenePath,
+    ip: Ip,
+    stack: Stack,
+    test: impl AsyncFnOnce(World<'_>) + Send,
+) -> Crossed {
     if privileges() != Privileges::Root {
         println!("skipped: needs root to make network namespaces");
-        return;
+        return Crossed::Unknown;
     }
     let machine = || (stack == Stack::Linux).then(vm::directory)?.err();
     let missing = stack.program().err().or_else(capture::missing);
     if let Some(missing) = missing.or_else(machine) {
         println!("skipped: there is no {missing}");
-        return;
+        return Crossed::Unknown;
     }
     let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let captures = tempfile::tempdir().unwrap();
@@ -95,23 +138,23 @@ fn run_on(path: ScenePath, stack: Stack, test: impl AsyncFnOnce(World<'_>) + Sen
         seed: 1,
         captures: Some(captures.path().to_owned()),
         namespaces: NamespaceOptions::default(),
+        ipv6: ip != Ip::V4,
     })
     .unwrap();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        enter(&bed, test);
+        enter(&bed, ip, test);
         drop(bed);
-        let packets =
-            ["c1.pcap", "c2.pcap"].map(|name| capture::check(&captures.path().join(name)));
-        assert!(packets[0] > 0, "nothing was captured");
+        let files = ["c1.pcap", "c2.pcap"].map(|name| captures.path().join(name));
+        capture::check(&files)
     }));
     drop(one);
-    if let Err(panic) = outcome {
+    outcome.unwrap_or_else(|panic| {
         println!("what crossed the network is in {:?}", captures.keep());
-        resume_unwind(panic);
-    }
+        resume_unwind(panic)
+    })
 }
 
-fn enter(bed: &Bed, test: impl AsyncFnOnce(World<'_>) + Send) {
+fn enter(bed: &Bed, ip: Ip, test: impl AsyncFnOnce(World<'_>) + Send) {
     let work = || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -119,11 +162,13 @@ fn enter(bed: &Bed, test: impl AsyncFnOnce(World<'_>) + Send) {
             .unwrap();
         let mut config = EndpointConfig::default();
         config.udp_port = UDP_PORT;
-        config.addresses = addresses(&OURS);
+        config.addresses = addresses(&ip.ours());
         let world = World {
             bed,
+            ip,
             config,
             options: Vec::new(),
+            prepare: Vec::new(),
         };
         runtime.block_on(test(world));
     };
@@ -171,15 +216,20 @@ impl World<'_> {
         for (name, value) in &self.options {
             peer.command(&format!("option {name} {value}")).await;
         }
-        peer.command(&format!("bind {SCTP_PORT} {}", THEIRS.join(" ")))
-            .await;
+        let addresses = self.ip.theirs().join(" ");
+        peer.command(&format!("bind {SCTP_PORT} {addresses}")).await;
+        for command in &self.prepare {
+            peer.command(command).await;
+        }
         peer
     }
 
     /// A new association between this side and a new peer.
     pub(crate) async fn associate(&self, initiator: Initiator) -> Pair {
         let peer = self.peer().await;
-        self.associate_with(peer, &their_udp(), initiator).await
+        let first = self.ip.theirs()[0].parse().unwrap();
+        let remotes = [SocketAddr::new(first, UDP_PORT)];
+        self.associate_with(peer, &remotes, initiator).await
     }
 
     /// A new association between this side and a peer whose UDP address is known.
@@ -198,7 +248,7 @@ impl World<'_> {
             }
             Initiator::They => {
                 let mut listener = endpoint.listen(SCTP_PORT).unwrap();
-                peer.connect(&OURS[..1]).await;
+                peer.connect(&self.ip.ours()[..1]).await;
                 let ours = soon("accept", listener.accept()).await.unwrap();
                 (ours, Some(listener))
             }

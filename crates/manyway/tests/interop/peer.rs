@@ -27,7 +27,7 @@ impl Stack {
             [OnceLock::new(), OnceLock::new()];
         let program = match self {
             Self::Usrsctp => PROGRAMS[0].get_or_init(|| {
-                let options = ["-lusrsctp", "-lpthread"];
+                let options = ["-DPEER_USRSCTP", "-lusrsctp", "-lpthread"];
                 compile(
                     "usrsctp_peer",
                     "usrsctp.h (Debian: libusrsctp-dev)",
@@ -61,11 +61,11 @@ fn compile(name: &str, header: &'static str, options: &[&str]) -> Result<PathBuf
         Ok(_) => {}
     }
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let files = [name, "dialogue", "events", "features", "sha256"];
     let status = Command::new("gcc")
         .args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o"])
         .arg(&program)
-        .arg(sources.join(name).with_extension("c"))
-        .arg(sources.join("sha256.c"))
+        .args(files.map(|file| sources.join(file).with_extension("c")))
         .args(options)
         .status();
     assert!(status.unwrap().success(), "{name} does not compile");
@@ -138,11 +138,11 @@ impl Peer {
         rest(&line).unwrap_or_default()
     }
 
-    /// The next message it received: stream, whether unordered, length and SHA-256.
+    /// The next message it received.
     pub(crate) async fn message(&mut self) -> Arrived {
         let line = self.event("message").await;
         let words: Vec<&str> = line.split(' ').collect();
-        let [stream, order, length, digest] = words[..] else {
+        let [stream, order, length, digest, ppid] = words[..] else {
             panic!("the peer said {line:?}");
         };
         Arrived {
@@ -150,6 +150,7 @@ impl Peer {
             unordered: order == "u",
             length: length.parse().unwrap(),
             digest: digest.to_owned(),
+            ppid: ppid.parse().unwrap(),
         }
     }
 
@@ -197,4 +198,5 @@ pub(crate) struct Arrived {
     pub(crate) unordered: bool,
     pub(crate) length: usize,
     pub(crate) digest: String,
+    pub(crate) ppid: u32,
 }

@@ -4,7 +4,8 @@ use manyway::{Association, Message};
 use manyway_bed::Loss;
 use sha2::{Digest, Sha256};
 
-use crate::network::{self, Initiator, Pair, soon};
+use crate::capture::chunk;
+use crate::network::{self, Initiator, Ip, Pair, soon};
 use crate::peer::{Arrived, Peer};
 
 /// Seeds of the two directions' contents.
@@ -40,6 +41,7 @@ fn expected(stream: u16, unordered: bool, seed: u64, length: usize) -> Arrived {
         unordered,
         length,
         digest: hex_digest(&contents(seed, length)),
+        ppid: 0,
     }
 }
 
@@ -88,8 +90,8 @@ pub(crate) async fn exchange(pair: &mut Pair, count: u64, length: usize) {
     pair.peer.done(&line).await;
 }
 
-fn every_size(initiator: Initiator) {
-    network::run(async move |world| {
+fn every_size(ip: Ip, initiator: Initiator) {
+    network::run_over(ip, async move |world| {
         let mut pair = world.associate(initiator).await;
         for size in SIZES {
             exchange(&mut pair, 3, size).await;
@@ -98,13 +100,19 @@ fn every_size(initiator: Initiator) {
 }
 
 #[test]
+fn messages_of_every_size_pass_over_ipv6() {
+    every_size(Ip::V6, Initiator::We);
+    every_size(Ip::V6, Initiator::They);
+}
+
+#[test]
 fn messages_of_every_size_pass_over_an_association_that_we_opened() {
-    every_size(Initiator::We);
+    every_size(Ip::V4, Initiator::We);
 }
 
 #[test]
 fn messages_of_every_size_pass_over_an_association_that_they_opened() {
-    every_size(Initiator::They);
+    every_size(Ip::V4, Initiator::They);
 }
 
 #[test]
@@ -139,12 +147,13 @@ fn nothing_is_lost_on_a_path_that_loses_one_packet_in_a_hundred() {
 /// With NR-SACK the peer acknowledges what it has given away by another chunk than SACK.
 #[test]
 fn a_peer_that_offers_nr_sack_acknowledges_by_sack() {
-    network::run(async |mut world| {
+    let crossed = network::run(async |mut world| {
         world.options = vec![("nr-sack", 1)];
         world.bed.path(0).set_loss(Loss::Bernoulli(0.01));
         let mut pair = world.associate(Initiator::We).await;
         exchange(&mut pair, 200, 5000).await;
     });
+    crossed.had(&[chunk::SACK]).had_no(&[chunk::NR_SACK]);
 }
 
 #[test]

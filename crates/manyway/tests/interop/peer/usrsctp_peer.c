@@ -4,24 +4,28 @@
  *
  *   paths                              says `path ADDRESS STATE` for each address of the peer
  */
-#include <stddef.h>
-#include <sys/types.h>
-#include <usrsctp.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "dialogue.h"
+#include "stack.h"
 
 static struct socket *listening, *association;
-static struct sockaddr_in remotes[MAX_ADDRESSES];
-static int remote_count;
+static struct addresses remotes;
 static const struct {
     const char *name;
     int (*set)(uint32_t);
 } options[] = {
     {"cmt", usrsctp_sysctl_set_sctp_cmt_on_off},
     {"dac", usrsctp_sysctl_set_sctp_cmt_use_dac},
+    {"buffer-splitting", usrsctp_sysctl_set_sctp_buffer_splitting},
     {"nr-sack", usrsctp_sysctl_set_sctp_nrsack_enable},
     {"asconf", usrsctp_sysctl_set_sctp_asconf_enable},
     {"auth", usrsctp_sysctl_set_sctp_auth_enable},
+    {"ecn", usrsctp_sysctl_set_sctp_ecn_enable},
+    {"pr", usrsctp_sysctl_set_sctp_pr_enable},
+    {"reconfig", usrsctp_sysctl_set_sctp_reconfig_enable},
+    {"packet-drop-reports", usrsctp_sysctl_set_sctp_pktdrop_enable},
     {"blackhole", usrsctp_sysctl_set_sctp_blackhole},
     {"heartbeat-ms", usrsctp_sysctl_set_sctp_heartbeat_interval_default},
     {"rto-initial-ms", usrsctp_sysctl_set_sctp_rto_initial_default},
@@ -33,32 +37,53 @@ static const struct {
     {"receive-buffer", usrsctp_sysctl_set_sctp_recvspace},
 };
 
-/* Long messages come in parts; the last one is marked. */
+static struct socket *current(void) {
+    return association == NULL ? listening : association;
+}
+
+int set_socket_option(int name, const void *value, size_t length) {
+    return usrsctp_setsockopt(current(), IPPROTO_SCTP, name, value, (socklen_t)length);
+}
+
+int get_socket_option(int name, void *value, size_t *length) {
+    socklen_t narrow = (socklen_t)*length;
+    int result = usrsctp_getsockopt(current(), IPPROTO_SCTP, name, value, &narrow);
+    *length = narrow;
+    return result;
+}
+
+int change_addresses(const struct addresses *addresses, bool add) {
+    struct sockaddr *first = (struct sockaddr *)(uintptr_t)addresses->bytes;
+    return usrsctp_bindx(current(), first, addresses->count,
+                         add ? SCTP_BINDX_ADD_ADDR : SCTP_BINDX_REM_ADDR);
+}
+
+int send_message(const void *message, size_t length, const struct sending *how) {
+    struct sctp_sendv_spa all = {.sendv_flags = SCTP_SEND_SNDINFO_VALID,
+                                 .sendv_sndinfo = how->info,
+                                 .sendv_prinfo = how->reliability};
+    if (how->reliability.pr_policy != SCTP_PR_SCTP_NONE)
+        all.sendv_flags |= SCTP_SEND_PRINFO_VALID;
+    return (int)usrsctp_sendv(association, message, length, NULL, 0, &all, sizeof all,
+                              SCTP_SENDV_SPA, 0);
+}
+
 static void receive_all(struct socket *from) {
-    static uint8_t message[MAX_MESSAGE];
-    size_t length = 0;
+    static _Alignas(8) uint8_t part[MAX_MESSAGE];
     for (;;) {
-        struct sctp_rcvinfo info;
+        struct sctp_rcvinfo info = {0};
         socklen_t from_length = 0, info_length = sizeof info;
         unsigned int info_type = 0;
         int flags = 0;
         wait_while_paused();
-        ssize_t got = usrsctp_recvv(from, message + length, sizeof message - length, NULL,
-                                    &from_length, &info, &info_length, &info_type, &flags);
+        ssize_t got = usrsctp_recvv(from, part, sizeof part, NULL, &from_length, &info,
+                                    &info_length, &info_type, &flags);
         if (got <= 0)
             break;
-        if (flags & MSG_NOTIFICATION) {
-            union sctp_notification notification;
-            size_t fits = (size_t)got < sizeof notification ? (size_t)got : sizeof notification;
-            memcpy(&notification, message + length, fits);
-            on_notification(&notification);
-            continue;
-        }
-        length += (size_t)got;
-        if (flags & MSG_EOR) {
-            on_message(message, length, &info);
-            length = 0;
-        }
+        if (flags & MSG_NOTIFICATION)
+            on_notification(part, (size_t)got);
+        else
+            on_part(part, (size_t)got, &info, (flags & MSG_EOR) != 0);
     }
     say("end");
 }
@@ -79,7 +104,7 @@ static void *connect_and_receive(void *unused) {
     (void)unused;
     sctp_assoc_t id;
     association = listening;
-    if (usrsctp_connectx(association, (struct sockaddr *)remotes, remote_count, &id) < 0) {
+    if (usrsctp_connectx(association, (struct sockaddr *)remotes.bytes, remotes.count, &id) < 0) {
         say("refused");
         return NULL;
     }
@@ -88,79 +113,60 @@ static void *connect_and_receive(void *unused) {
 }
 
 static int set_up_socket(void) {
-    static const uint16_t events[] = {SCTP_ASSOC_CHANGE, SCTP_PEER_ADDR_CHANGE, SCTP_SHUTDOWN_EVENT,
-                                      SCTP_REMOTE_ERROR};
     const int on = 1;
     struct sctp_initmsg streams = {.sinit_num_ostreams = STREAMS, .sinit_max_instreams = STREAMS};
-    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+    for (size_t i = 0; i < event_type_count; i++) {
         struct sctp_event event = {
-            .se_assoc_id = SCTP_FUTURE_ASSOC, .se_type = events[i], .se_on = 1};
-        if (usrsctp_setsockopt(listening, IPPROTO_SCTP, SCTP_EVENT, &event, sizeof event) < 0)
+            .se_assoc_id = SCTP_FUTURE_ASSOC, .se_type = event_types[i], .se_on = 1};
+        if (set_socket_option(SCTP_EVENT, &event, sizeof event) < 0)
             return -1;
     }
-    if (usrsctp_setsockopt(listening, IPPROTO_SCTP, SCTP_RECVRCVINFO, &on, sizeof on) < 0)
+    if (set_socket_option(SCTP_RECVRCVINFO, &on, sizeof on) < 0)
         return -1;
-    return usrsctp_setsockopt(listening, IPPROTO_SCTP, SCTP_INITMSG, &streams, sizeof streams);
+    return set_socket_option(SCTP_INITMSG, &streams, sizeof streams);
 }
 
 static int bind_to(void) {
-    struct sockaddr_in locals[MAX_ADDRESSES];
-    int count = read_addresses((uint16_t)number(), locals);
-    listening = usrsctp_socket(AF_INET, SOCK_STREAM, IPPROTO_SCTP, NULL, NULL, 0, NULL);
+    struct addresses locals;
+    if (read_addresses((uint16_t)number(), &locals) < 0)
+        return -1;
+    listening = usrsctp_socket(locals.family, SOCK_STREAM, IPPROTO_SCTP, NULL, NULL, 0, NULL);
     if (listening == NULL || set_up_socket() < 0)
         return -1;
-    return usrsctp_bindx(listening, (struct sockaddr *)locals, count, SCTP_BINDX_ADD_ADDR);
+    return change_addresses(&locals, true);
+}
+
+static int encapsulate(uint16_t port, sa_family_t family) {
+    struct sctp_udpencaps encapsulation;
+    memset(&encapsulation, 0, sizeof encapsulation);
+    encapsulation.sue_address.ss_family = family;
+    encapsulation.sue_port = htons(port);
+    return set_socket_option(SCTP_REMOTE_UDP_ENCAPS_PORT, &encapsulation, sizeof encapsulation);
 }
 
 static int connect_to(void) {
-    struct sctp_udpencaps encapsulation;
-    memset(&encapsulation, 0, sizeof encapsulation);
-    encapsulation.sue_address.ss_family = AF_INET;
-    encapsulation.sue_port = htons((uint16_t)number());
-    if (usrsctp_setsockopt(listening, IPPROTO_SCTP, SCTP_REMOTE_UDP_ENCAPS_PORT, &encapsulation,
-                           sizeof encapsulation) < 0)
+    uint16_t port = (uint16_t)number();
+    if (read_addresses((uint16_t)number(), &remotes) < 0)
         return -1;
-    remote_count = read_addresses((uint16_t)number(), remotes);
+    if (encapsulate(port, (sa_family_t)remotes.family) < 0)
+        return -1;
     return start_thread(connect_and_receive);
-}
-
-static int send_with(const void *message, size_t length, uint16_t stream, uint16_t flags) {
-    struct sctp_sndinfo info = {.snd_sid = stream, .snd_flags = flags};
-    return (int)usrsctp_sendv(association, message, length, NULL, 0, &info, sizeof info,
-                              SCTP_SENDV_SNDINFO, 0);
-}
-
-static int send_messages(void) {
-    static uint8_t message[MAX_MESSAGE];
-    uint16_t stream = (uint16_t)number();
-    const char *order = strtok(NULL, " ");
-    size_t length = (size_t)number();
-    long count = number();
-    uint64_t seed = (uint64_t)number();
-    uint16_t flags = order != NULL && *order == 'u' ? SCTP_UNORDERED : 0;
-    for (long i = 0; i < count; i++) {
-        fill(message, length, seed + (uint64_t)i);
-        if (send_with(message, length, stream, flags) < 0)
-            return -1;
-    }
-    return 0;
 }
 
 static int list_paths(void) {
     struct sockaddr *addresses;
     int count = usrsctp_getpaddrs(association, 0, &addresses);
+    const uint8_t *at = (const uint8_t *)addresses;
     if (count < 0)
         return -1;
-    for (int i = 0; i < count; i++) {
-        const struct sockaddr_in *address = (const struct sockaddr_in *)addresses + i;
+    for (int i = 0; i < count; i++, at += size_of_address(at)) {
         struct sctp_paddrinfo info;
-        socklen_t length = sizeof info;
+        size_t length = sizeof info;
         memset(&info, 0, sizeof info);
-        memcpy(&info.spinfo_address, address, sizeof *address);
-        if (usrsctp_getsockopt(association, IPPROTO_SCTP, SCTP_GET_PEER_ADDR_INFO, &info,
-                               &length) < 0)
+        memcpy(&info.spinfo_address, at, size_of_address(at));
+        if (get_socket_option(SCTP_GET_PEER_ADDR_INFO, &info, &length) < 0)
             break;
-        say("path %s 0x%x", address_of(address), info.spinfo_state);
+        say("path %s 0x%x", address_of(at), info.spinfo_state);
     }
     if (count > 0)
         usrsctp_freepaddrs(addresses);
@@ -168,7 +174,7 @@ static int list_paths(void) {
 }
 
 static int set_option(void) {
-    const char *name = strtok(NULL, " ");
+    const char *name = word();
     uint32_t value = (uint32_t)number();
     for (size_t i = 0; name != NULL && i < sizeof options / sizeof options[0]; i++)
         if (strcmp(options[i].name, name) == 0)
@@ -177,39 +183,35 @@ static int set_option(void) {
     return -1;
 }
 
-static int obey(const char *command) {
-    if (strcmp(command, "start") == 0) {
-        usrsctp_init((uint16_t)number(), NULL, NULL);
-        return usrsctp_sysctl_set_sctp_no_csum_on_loopback(0);
-    }
-    if (strcmp(command, "option") == 0)
-        return set_option();
-    if (strcmp(command, "bind") == 0)
-        return bind_to();
-    if (strcmp(command, "listen") == 0)
-        return usrsctp_listen(listening, 1) < 0 ? -1 : start_thread(accept_and_receive);
-    if (strcmp(command, "connect") == 0)
-        return connect_to();
-    if (strcmp(command, "send") == 0)
-        return send_messages();
-    if (strcmp(command, "pause") == 0)
-        return set_paused(true);
-    if (strcmp(command, "resume") == 0)
-        return set_paused(false);
-    if (strcmp(command, "shutdown") == 0)
-        return usrsctp_shutdown(association, SHUT_WR);
-    if (strcmp(command, "paths") == 0)
-        return list_paths();
-    if (strcmp(command, "abort") == 0) {
-        const char *reason = strtok(NULL, "\n");
-        return send_with(reason, reason == NULL ? 0 : strlen(reason), 0, SCTP_ABORT);
-    }
-    errno = EINVAL;
-    return -1;
+static int start(void) {
+    usrsctp_init((uint16_t)number(), NULL, NULL);
+    return usrsctp_sysctl_set_sctp_no_csum_on_loopback(0);
 }
 
+static int listen_for_one(void) {
+    return usrsctp_listen(listening, 1) < 0 ? -1 : start_thread(accept_and_receive);
+}
+
+static int shut_down(void) {
+    return usrsctp_shutdown(association, SHUT_WR);
+}
+
+static int abort_now(void) {
+    const char *reason = rest_of_line();
+    struct sctp_sndinfo info = {.snd_flags = SCTP_ABORT};
+    return (int)usrsctp_sendv(association, reason, reason == NULL ? 0 : strlen(reason), NULL, 0,
+                              &info, sizeof info, SCTP_SENDV_SNDINFO, 0);
+}
+
+static const struct command basics[] = {
+    {"start", start},       {"option", set_option},  {"bind", bind_to},
+    {"connect", connect_to}, {"listen", listen_for_one}, {"shutdown", shut_down},
+    {"abort", abort_now},   {"paths", list_paths},   {NULL, NULL},
+};
+
 int main(void) {
-    converse(obey);
+    static const struct command *const tables[] = {basics, pausing, features};
+    converse(tables, sizeof tables / sizeof tables[0]);
     /* The library's threads would make an orderly end wait. */
     _exit(0);
 }
