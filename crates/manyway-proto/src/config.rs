@@ -59,7 +59,7 @@ pub struct TransportConfig {
     /// ends. Default 60 s: timeouts are ten times shorter than RFC 9260's, so their number alone
     /// would give up after seconds.
     pub peer_timeout: Duration,
-    /// Longest delay of an acknowledgement. Default 20 ms.
+    /// Longest delay of an acknowledgement, at most 500 ms. Default 20 ms.
     pub sack_delay: Duration,
     /// Packets with DATA that are answered by one SACK. Default 2.
     pub sack_frequency: u32,

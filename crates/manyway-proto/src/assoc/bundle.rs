@@ -9,7 +9,7 @@ use super::Association;
 use super::outbox::Control;
 use crate::cmt::{buffers, buffers::Buffers};
 use crate::path::{HEARTBEAT_INFO_LEN, PathId};
-use crate::send::{Fate, SentChunk, Shot};
+use crate::send::{Afterwards, Fate, SentChunk, Shot};
 use crate::time::Instant;
 
 /// A chunk that is encoded already.
@@ -135,10 +135,18 @@ impl Association {
             return false;
         }
         let tsn = self.sender.outstanding.tsn(index);
+        let only_lost = self.sender.outstanding.lost_len() == 1;
         let Some(chunk) = self.sender.outstanding.get(index) else {
             return false;
         };
-        if !chunk.write(tsn, false, writer) {
+        let afterwards = Afterwards {
+            nothing_waits: only_lost && self.sender.queue.is_idle(),
+            in_flight: path.in_flight + chunk.flight_bytes(),
+            window: path.controller.window(),
+            peer_window: u64::MAX,
+            packet_size: path.size.current() as u64,
+        };
+        if !chunk.write(tsn, afterwards.asks_for_sack(), writer) {
             return false;
         }
         let (bytes, payload) = (chunk.flight_bytes(), chunk.payload.len() as u64);
@@ -197,19 +205,24 @@ impl Association {
                 number: path.sent.next_number(),
             }),
         };
-        //= https://www.rfc-editor.org/rfc/rfc9260#section-6.1
-        //# Whenever the sender of a DATA chunk can benefit from the corresponding SACK chunk being sent back without delay, the sender MAY set the I bit in the DATA chunk header
-        let last = self.sender.queue.is_idle();
-        let pushed = chunk.write(self.sender.outstanding.next_tsn(), last, writer);
+        let payload = chunk.payload.len() as u64;
+        let afterwards = Afterwards {
+            nothing_waits: self.sender.queue.is_idle(),
+            in_flight: path.in_flight + chunk.flight_bytes(),
+            window: path.controller.window(),
+            peer_window: self.sender.peer_window.saturating_sub(payload),
+            packet_size: path.size.current() as u64,
+        };
+        let immediate = afterwards.asks_for_sack();
+        let pushed = chunk.write(self.sender.outstanding.next_tsn(), immediate, writer);
         debug_assert!(
             pushed,
             "next_piece gave a piece larger than the packet's rest"
         );
-        let payload = chunk.payload.len() as u64;
         path.sent.push(self.sender.outstanding.next_index(), now);
         path.in_flight += chunk.flight_bytes();
         self.stats.bytes_sent += payload;
-        self.sender.peer_window = self.sender.peer_window.saturating_sub(payload);
+        self.sender.peer_window = afterwards.peer_window;
         self.sender.outstanding.push(chunk);
         true
     }

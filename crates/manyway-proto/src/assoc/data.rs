@@ -1,5 +1,7 @@
 //! DATA chunks in.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use manyway_wire::{Cause, CauseList, Data};
 
@@ -16,6 +18,9 @@ use crate::time::Instant;
 const SMALL_PAYLOAD: usize = 512;
 /// Messages beyond this backlog, in bytes, are copied: the application does not keep up.
 const SHARED_BACKLOG: usize = 1 << 20;
+
+/// The most that `SACK.Delay` may be.
+const MAX_SACK_DELAY: Duration = Duration::from_millis(500);
 
 impl Association {
     pub(super) fn handle_data(
@@ -114,8 +119,10 @@ impl Association {
 
     /// The packet at hand carried DATA on `path`.
     pub(super) fn on_data_packet(&mut self, now: Instant, path: PathId, urgency: Urgency) {
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-6.2
+        //# An implementation MUST NOT allow the maximum delay (protocol parameter 'SACK.Delay') to be configured to be more than 500 ms.
         let policy = SackPolicy {
-            delay: self.config.sack_delay,
+            delay: self.config.sack_delay.min(MAX_SACK_DELAY),
             frequency: self.config.sack_frequency,
         };
         self.receiver

@@ -1,6 +1,7 @@
 //! The sending half: messages waiting, chunks in flight, what was sent on which path.
 
 mod claims;
+mod immediate;
 mod options;
 mod outstanding;
 mod queue;
@@ -9,6 +10,7 @@ mod sent_log;
 use crate::time::Instant;
 
 pub(crate) use claims::{BadAck, Claims};
+pub(crate) use immediate::Afterwards;
 pub use options::SendOptions;
 pub(crate) use outstanding::{Fate, Outstanding, SentChunk, Shot};
 pub(crate) use queue::{Place, SendQueue};

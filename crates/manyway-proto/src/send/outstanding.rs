@@ -196,6 +196,11 @@ impl Outstanding {
         !self.lost.is_empty()
     }
 
+    /// Chunks that wait for retransmission.
+    pub(crate) fn lost_len(&self) -> usize {
+        self.lost.len()
+    }
+
     /// The lost chunk that is needed most: the one with the lowest TSN.
     pub(crate) fn first_lost(&self) -> Option<u64> {
         self.lost.first().copied()

@@ -6,4 +6,5 @@ mod acknowledging;
 mod association;
 mod nr_sack;
 mod pair;
+mod sack_immediately;
 mod set_up;
