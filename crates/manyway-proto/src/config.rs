@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::assoc::Extensions;
+use crate::assoc::{AuthConfig, Extensions};
 use crate::cc::ControllerKind;
 use crate::stream::StreamSchedulerKind;
 
@@ -93,6 +93,8 @@ pub struct TransportConfig {
     /// Extensions that are offered to peers; each is used with those who offer it too. Default
     /// all.
     pub extensions: Extensions,
+    /// Chunk authentication. Default: address changes only, under the null key.
+    pub auth: AuthConfig,
     /// Gap blocks per SACK sent; those with the lowest TSNs are reported. Default 256.
     pub max_gap_blocks: usize,
     /// Gap blocks that are looked at in one SACK of the peer. Default 4,096: more than a
@@ -129,6 +131,7 @@ impl Default for TransportConfig {
             controller: ControllerKind::Cubic,
             stream_scheduler: StreamSchedulerKind::default(),
             extensions: Extensions::ALL,
+            auth: AuthConfig::default(),
             max_gap_blocks: 256,
             max_gap_blocks_taken: 4096,
             max_reneges: 64,

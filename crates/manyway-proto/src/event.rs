@@ -1,7 +1,7 @@
 //! What the engine tells the application.
 
 use bytes::Bytes;
-use manyway_wire::{Ppid, StreamId};
+use manyway_wire::{KeyId, Ppid, StreamId};
 
 use crate::error::CloseReason;
 use crate::path::PathId;
@@ -69,6 +69,19 @@ pub enum Event {
         /// The new primary.
         path: PathId,
     },
+    /// The peer authenticates with this key now (RFC 6458, section 6.1.8, SCTP_AUTH_NEW_KEY).
+    AuthKeyUsed {
+        /// Which.
+        key: KeyId,
+    },
+    /// A deactivated key is used for sending no more (SCTP_AUTH_FREE_KEY).
+    AuthKeyFree {
+        /// Which.
+        key: KeyId,
+    },
+    /// The peer does not authenticate chunks, though this side's configuration asks for it
+    /// (SCTP_AUTH_NO_AUTH). Chunks that it demands authenticated will never arrive.
+    AuthNotSupported,
     /// The peer will send no more messages (SHUTDOWN arrived).
     PeerShutdown,
     /// The association has ended; no more events follow.

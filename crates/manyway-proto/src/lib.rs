@@ -58,13 +58,15 @@ mod stats;
 mod stream;
 mod time;
 
-pub use assoc::{AssocId, AssocState, Association, Extension, Extensions};
+pub use assoc::{
+    AssocId, AssocState, Association, AuthConfig, AuthKeyError, AuthSecret, Extension, Extensions,
+};
 pub use cc::{Acked, Controller, ControllerKind, Cubic, Reno};
 pub use config::{EndpointConfig, TransportConfig};
 pub use endpoint::{Connect, Endpoint, EndpointStats, Transmit};
 pub use error::{CloseReason, ConnectError, ListenError, PathError, SendError, StreamError};
 pub use event::{Event, Message};
-pub use manyway_wire::{Port, Ppid, StreamId};
+pub use manyway_wire::{ChunkType, HmacId, KeyId, Port, Ppid, StreamId};
 pub use path::{FourTuple, PathId, PathInfo, PathState, Wish};
 pub use sched::{LowestRtt, PathView, Scheduler};
 pub use send::SendOptions;

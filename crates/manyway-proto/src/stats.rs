@@ -40,6 +40,12 @@ pub struct AssocStats {
     pub duplicates_reported: u64,
     /// Packets dropped: malformed chunk, wrong tag for its chunk, or not allowed in the state.
     pub dropped_packets: u64,
+    /// Chunks dropped because they came without the AUTH chunk that their type needs (RFC 4895,
+    /// section 6.3).
+    pub unauthenticated_chunks: u64,
+    /// AUTH chunks that proved nothing: a wrong HMAC, an unknown key or hash function, or a second
+    /// one in a packet.
+    pub failed_authentications: u64,
     /// Answers that were not sent because too many waited.
     pub dropped_answers: u64,
     /// Changes of address of the peer that were refused because there were too many.

@@ -171,7 +171,7 @@ impl Association {
         let chunk_limit = self
             .paths
             .smallest_packet()
-            .map_or(usize::MAX, |s| s - COMMON_HEADER_LEN);
+            .map_or(usize::MAX, |s| s - COMMON_HEADER_LEN - self.auth_overhead());
         let Some(path) = self.paths.get_mut(id) else {
             return false;
         };

@@ -40,6 +40,7 @@ impl Extension {
     pub const ALL: &'static [Self] = &[
         Self::Pad,
         Self::DynamicPaths,
+        Self::Auth,
         Self::PartialReliability,
         Self::NrSack,
     ];
@@ -106,6 +107,15 @@ impl Extensions {
         self.0 & extension as u16 != 0
     }
 
+    /// The set with AUTH if `offered`: it is offered by parameters of its own, which are judged
+    /// apart. Without it there is no ASCONF either.
+    pub(crate) const fn authenticated(self, offered: bool) -> Self {
+        match offered {
+            true => self.with(Extension::Auth),
+            false => self.without(Extension::Auth).without(Extension::Asconf),
+        }
+    }
+
     /// The set as bits, for a cookie.
     pub(crate) const fn bits(self) -> u16 {
         self.0
@@ -145,8 +155,9 @@ impl Extensions {
     // alone.
     /// Puts what this set offers into INIT or INIT-ACK.
     pub(crate) fn announce(self, list: &mut ParameterList) {
+        let all = self.authenticated(self.contains(Extension::Auth));
         let listed = Extension::LISTED.iter();
-        let offered = listed.filter(|(_, extension)| self.contains(*extension));
+        let offered = listed.filter(|(_, extension)| all.contains(*extension));
         let kinds: Vec<u8> = offered.map(|(kind, _)| kind.0).collect();
         if !kinds.is_empty() {
             list.push(&Parameter::SupportedExtensions(&kinds));
@@ -185,7 +196,10 @@ mod tests {
     #[test]
     fn what_is_announced_is_learned() {
         for &extension in Extension::ALL {
-            let offer = Extensions::NONE.with(extension);
+            let mut offer = Extensions::NONE.with(extension);
+            if extension == Extension::Asconf {
+                offer = offer.with(Extension::Auth);
+            }
             let mut list = ParameterList::new();
             offer.announce(&mut list);
             assert_eq!(learned(&list), offer);
@@ -218,7 +232,8 @@ mod tests {
     #[test]
     fn asconf_is_not_announced_without_auth() {
         let mut ours = ParameterList::new();
-        Extensions::ALL.announce(&mut ours);
+        let without = Extensions::ALL.without(Extension::Auth);
+        without.announce(&mut ours);
         let mut extensions = ours.as_parameters().iter().filter_map(|p| match p {
             Ok(Parameter::SupportedExtensions(kinds)) => Some(kinds),
             _ => None,

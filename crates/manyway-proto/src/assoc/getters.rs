@@ -78,7 +78,8 @@ impl Association {
             .paths
             .smallest_packet()
             .unwrap_or(self.config.base_packet_size);
-        (size - COMMON_HEADER_LEN - self.sender.queue.header_len()) & !3
+        let headers = COMMON_HEADER_LEN + self.auth_overhead() + self.sender.queue.header_len();
+        (size - headers) & !3
     }
 
     /// Bytes accepted for sending and not yet acknowledged.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use manyway_wire::{Cause, CauseList, Chunk, RawChunk, UnrecognizedAction};
 
+use super::auth::Screened;
 use super::outbox::Control;
 use super::{AssocState, Association, Extension};
 use crate::path::{FourTuple, PathId};
@@ -21,6 +22,8 @@ pub(super) struct PacketContext<'a> {
     pub(super) datagram: &'a Bytes,
     /// Set once the packet had a DATA chunk.
     pub(super) data: Option<Urgency>,
+    /// Set once an AUTH chunk has proven that the rest of the packet is the peer's.
+    pub(super) authenticated: bool,
 }
 
 impl Association {
@@ -49,12 +52,18 @@ impl Association {
             tuple,
             datagram,
             data: None,
+            authenticated: false,
         };
         for raw in packet.chunks() {
             let Ok(raw) = raw else {
                 self.stats.dropped_packets += 1;
                 break;
             };
+            match self.screen(&mut context, &packet, &raw) {
+                Screened::Pass => {}
+                Screened::Skip => continue,
+                Screened::Stop => break,
+            }
             if self.handle_chunk(now, &mut context, &raw).is_stop() || self.is_closed() {
                 break;
             }
@@ -108,7 +117,8 @@ impl Association {
             Chunk::Error(error) => self.handle_error(&error),
             Chunk::Pad | Chunk::Ecne(_) | Chunk::Cwr(_) => {}
             // Decided by the endpoint before the association sees them.
-            Chunk::Init(_) | Chunk::CookieEcho(_) => {}
+            Chunk::Init(_) => {}
+            Chunk::CookieEcho(_) => self.on_cookie_repeated(ctx),
             //= https://www.rfc-editor.org/rfc/rfc3758#section-3.3.1
             //# It MUST instead act as if it does NOT support the FORWARD TSN chunk, returning an ERROR to the peer upon receipt of any FORWARD TSN.
             //= https://www.rfc-editor.org/rfc/rfc3758#section-3.3.2

@@ -7,6 +7,7 @@
 //! | `setup` | INIT, INIT-ACK, COOKIE-ECHO, COOKIE-ACK |
 //! | `input` | a packet's way to its handlers |
 //! | `data`, `sack`, `forward_tsn`, `heartbeat`, `asconf`, `asconf_answer` | handlers, one file per kind of chunk |
+//! | `auth` | authenticated chunks |
 //! | `moving` | packets from unknown addresses, paths that follow the peer |
 //! | `teardown` | SHUTDOWN and ABORT |
 //! | `output`, `bundle`, `bundle_sack` | which packet leaves next, and what is in it |
@@ -33,6 +34,7 @@ use crate::time::Instant;
 
 mod asconf;
 mod asconf_answer;
+mod auth;
 mod bundle;
 mod bundle_sack;
 mod commands;
@@ -54,6 +56,8 @@ mod teardown;
 mod timers;
 
 use asconf::Asconf;
+pub(crate) use auth::{Auth, AuthOffer};
+pub use auth::{AuthConfig, AuthKeyError, AuthSecret};
 pub use extensions::{Extension, Extensions};
 use outbox::Outbox;
 use setup::Setup;
@@ -114,6 +118,8 @@ pub struct Association {
     setup: Option<Setup>,
     teardown: Teardown,
     asconf: Asconf,
+    /// What is known of AUTH, if this side offers it.
+    auth: Option<Box<Auth>>,
     candidates: CandidateLimit,
     outbox: Outbox,
     events: VecDeque<Event>,
@@ -132,6 +138,8 @@ pub(crate) struct NewAssociation {
     pub(crate) identity: Identity,
     pub(crate) locals: Vec<std::net::SocketAddr>,
     pub(crate) local_initial_tsn: Tsn,
+    /// What this side says of AUTH, if it offers it.
+    pub(crate) auth: Option<AuthOffer>,
     pub(crate) seed: [u8; 32],
 }
 
@@ -166,6 +174,9 @@ impl Association {
             setup: None,
             teardown: Teardown::default(),
             asconf: Asconf::new(new.local_initial_tsn),
+            auth: new
+                .auth
+                .map(|offer| Box::new(Auth::new(&new.config.auth, offer))),
             candidates: CandidateLimit::default(),
             outbox: Outbox::default(),
             events: VecDeque::new(),

@@ -59,6 +59,13 @@ impl Outbox {
         self.queue.get(at).map(|(_, control)| (at, control))
     }
 
+    /// Whether any chunk for `path` is `wanted`.
+    pub(super) fn any_for(&self, path: PathId, wanted: impl Fn(&Control) -> bool) -> bool {
+        self.queue
+            .iter()
+            .any(|(p, control)| *p == path && wanted(control))
+    }
+
     pub(super) fn remove(&mut self, at: usize) {
         self.queue.remove(at);
     }

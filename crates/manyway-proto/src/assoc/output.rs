@@ -218,7 +218,8 @@ impl Association {
             return false;
         };
         // A message must not be split finer than the path demands just to fill a batch.
-        let whole = next + COMMON_HEADER_LEN <= segment || segment >= path.size.current();
+        let headers = COMMON_HEADER_LEN + self.auth_overhead();
+        let whole = next + headers <= segment || segment >= path.size.current();
         let room = path.has_room();
         whole && room && self.pace(now, id)
     }
@@ -241,6 +242,7 @@ impl Association {
         let max = segment.unwrap_or_else(|| size.max(oversized));
         let header = self.header(self.identity.peer_tag);
         let mut writer = PacketWriter::new(buf, &header, max);
+        self.begin_auth(id, first, &mut writer);
         if first {
             self.bundle_control(id, &mut writer);
             self.bundle_heartbeat(now, id, &mut writer);
@@ -255,7 +257,7 @@ impl Association {
         if writer.is_empty() {
             return 0;
         }
-        let len = protection.protect(writer);
+        let len = self.complete(protection, writer);
         self.on_packet_sent(now, id, len);
         len
     }
@@ -265,9 +267,10 @@ impl Association {
     fn oversized_chunk(&self, size: usize) -> usize {
         let lost = self.sender.outstanding.first_lost();
         let chunk = lost.and_then(|index| self.sender.outstanding.get(index));
+        let headers = COMMON_HEADER_LEN + self.auth_overhead();
         chunk
             .map_or(0, |c| {
-                (c.flight_bytes() as usize + COMMON_HEADER_LEN).next_multiple_of(4)
+                (c.flight_bytes() as usize + headers).next_multiple_of(4)
             })
             .max(size)
     }
@@ -306,6 +309,7 @@ impl Association {
         let mut writer = PacketWriter::new(buf, &self.header(tag), size);
         match &cookie {
             Some(cookie) => {
+                self.auth_before_cookie(&mut writer);
                 if !writer.push(&CookieEcho { cookie }) {
                     drop(writer);
                     self.violate(now, "a state cookie that fills more than a packet");
@@ -313,6 +317,7 @@ impl Association {
                 }
                 //= https://www.rfc-editor.org/rfc/rfc9260#section-5.1
                 //# The COOKIE ECHO chunk MAY be bundled with any pending outbound DATA chunks, but it MUST be the first chunk in the packet
+                self.auth_after_cookie(&mut writer);
                 self.bundle_data(now, id, &mut writer);
             }
             None => {
@@ -321,7 +326,7 @@ impl Association {
                 debug_assert!(fitted, "INIT is smaller than any packet size");
             }
         }
-        let len = protection.protect(writer);
+        let len = self.complete(protection, writer);
         self.on_handshake_sent(now);
         self.on_packet_sent(now, id, len);
         let path = self.paths.get(id)?.tuple;
@@ -350,10 +355,11 @@ impl Association {
         let size = path.size.probe()?;
         let header = self.header(self.identity.peer_tag);
         let mut writer = PacketWriter::new(buf, &header, size);
+        self.begin_auth(id, false, &mut writer);
         if !self.bundle_probe(now, id, size, &mut writer) {
             return None;
         }
-        let len = protection.protect(writer);
+        let len = self.complete(protection, writer);
         self.on_packet_sent(now, id, len);
         let (assoc, path_id) = (Some(self.id), Some(id));
         Some(Transmit {

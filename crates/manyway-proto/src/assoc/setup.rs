@@ -8,6 +8,7 @@ use manyway_wire::{
     VerificationTag,
 };
 
+use super::auth::{AuthOffer, OfferReader};
 use super::{AssocState, Association, Extension, Extensions, Identity, NewAssociation};
 use crate::error::CloseReason;
 use crate::event::Event;
@@ -16,7 +17,7 @@ use crate::recv::TsnMap;
 use crate::time::Instant;
 
 /// INIT is padded to this size, so that no INIT-ACK is larger than its question.
-const PADDED_INIT: usize = 448;
+const PADDED_INIT: usize = 576;
 /// Doublings of the handshake's timeout: from 200 ms to 3.2 s, so that an attempt ends after some
 /// 20 s.
 const MAX_DOUBLINGS: u32 = 4;
@@ -33,6 +34,7 @@ pub(crate) struct PeerInit {
     pub(crate) initial_tsn: Tsn,
     /// What it offers.
     pub(crate) extensions: Extensions,
+    pub(crate) auth: Option<AuthOffer>,
     pub(crate) addresses: Vec<IpAddr>,
 }
 
@@ -43,13 +45,20 @@ pub(crate) enum BadInit {
     InvalidMandatoryParameter,
     /// A host name instead of an address; RFC 9260 deprecates it.
     HostName,
+    /// RANDOM has not 32 bytes, or CHUNKS or HMAC-ALGO are too long: RFC 4895 wants an ABORT with
+    /// a protocol violation.
+    BadAuthOffer,
     /// The parameters cannot be read.
     Malformed,
 }
 
 impl PeerInit {
-    /// Reads the fixed part and the parameters. The cookie, if there is one, comes apart.
-    pub(crate) fn read<'a>(init: &Init<'a>) -> Result<(Self, Option<&'a [u8]>), BadInit> {
+    /// Reads the fixed part and the parameters; `ours` is what this side offers. The cookie, if
+    /// there is one, comes apart.
+    pub(crate) fn read<'a>(
+        init: &Init<'a>,
+        ours: Extensions,
+    ) -> Result<(Self, Option<&'a [u8]>), BadInit> {
         //= https://www.rfc-editor.org/rfc/rfc9260#section-3.3.2
         //# If the value of the Initiate Tag in a received INIT chunk is found to be 0, the receiver MUST silently discard the packet
         if init.initiate_tag.0 == 0 || init.outbound_streams == 0 || init.inbound_streams == 0 {
@@ -62,12 +71,15 @@ impl PeerInit {
             inbound_streams: init.inbound_streams,
             initial_tsn: init.initial_tsn,
             extensions: Extensions::NONE,
+            auth: None,
             addresses: Vec::new(),
         };
         let mut cookie = None;
+        let mut auth = OfferReader::default();
         for parameter in init.parameters.iter() {
             let parameter = parameter.map_err(|_| BadInit::Malformed)?;
             peer.extensions.learn(&parameter);
+            auth.learn(&parameter);
             match parameter {
                 Parameter::Ipv4(ip) => peer.learn_address(ip.into()),
                 Parameter::Ipv6(ip) => peer.learn_address(ip.into()),
@@ -86,6 +98,10 @@ impl PeerInit {
                 _ => {}
             }
         }
+        if ours.contains(Extension::Auth) {
+            peer.auth = auth.finish()?;
+        }
+        peer.extensions = peer.extensions.authenticated(peer.auth.is_some());
         Ok((peer, cookie))
     }
 
@@ -99,12 +115,19 @@ impl PeerInit {
 
 /// The parameters of our INIT and INIT-ACK. Only a responder names its addresses: an initiator's
 /// are often private, and it adds paths by ASCONF from the address itself.
-pub(crate) fn local_parameters(extensions: Extensions, addresses: &[IpAddr]) -> ParameterList {
+pub(crate) fn local_parameters(
+    extensions: Extensions,
+    auth: Option<&AuthOffer>,
+    addresses: &[IpAddr],
+) -> ParameterList {
     let mut list = ParameterList::new();
     list.push(&Parameter::SupportedAddressTypes(AddressTypes::new(&[
         5, 6,
     ])));
     extensions.announce(&mut list);
+    if let Some(auth) = auth {
+        auth.announce(&mut list);
+    }
     for address in addresses {
         list.push(&match address {
             IpAddr::V4(ip) => Parameter::Ipv4(*ip),
@@ -162,7 +185,8 @@ impl Association {
 
     /// The INIT chunk, as bytes of its parameters, padded.
     pub(super) fn init_parameters(&self) -> ParameterList {
-        let mut list = local_parameters(self.config.extensions, &[]);
+        let auth = self.auth.as_ref().map(|auth| auth.local());
+        let mut list = local_parameters(self.config.extensions, auth, &[]);
         let without = 20 + list.padded_len() + 4;
         list.push(&Parameter::Padding(PADDED_INIT.saturating_sub(without)));
         list
@@ -259,7 +283,7 @@ impl Association {
             initial_tsn: ack.initial_tsn,
             parameters: ack.parameters,
         };
-        let (peer, cookie) = match PeerInit::read(&init) {
+        let (peer, cookie) = match PeerInit::read(&init, self.config.extensions) {
             Ok((peer, Some(cookie))) => (peer, Bytes::copy_from_slice(cookie)),
             Ok((_, None)) => return self.violate(now, "INIT-ACK without a state cookie"),
             Err(_) => return self.violate(now, "INIT-ACK with invalid parameters"),
@@ -292,6 +316,7 @@ impl Association {
         self.peer.extensions = self.config.extensions.and(peer.extensions);
         let interleaving = self.has(Extension::Interleaving);
         self.sender.queue.set_interleaving(interleaving);
+        self.negotiate_auth(peer.auth.as_ref());
         self.peer.outbound_streams = peer.outbound_streams.min(self.config.inbound_streams);
         self.peer.inbound_streams = peer.inbound_streams.min(self.config.outbound_streams);
         self.sender.peer_window = u64::from(peer.a_rwnd);

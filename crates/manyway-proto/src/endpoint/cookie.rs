@@ -10,10 +10,10 @@ use manyway_wire::{Port, Tsn, VerificationTag};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::assoc::{Extensions, PeerInit};
+use crate::assoc::{AuthOffer, Extensions, PeerInit};
 use crate::time::Instant;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const MAC_LEN: usize = 16;
 /// Cookies remembered as used, per generation; beyond that the oldest generation goes.
 const MAX_USED: usize = 1 << 16;
@@ -27,6 +27,8 @@ pub(super) struct Cookie {
     pub(super) peer_port: Port,
     pub(super) local_tag: VerificationTag,
     pub(super) local_initial_tsn: Tsn,
+    /// The random number of our INIT-ACK; the rest of what it says of AUTH never changes.
+    pub(super) auth_random: [u8; 32],
     pub(super) peer: PeerInit,
 }
 
@@ -148,6 +150,10 @@ impl Cookie {
             .addresses
             .iter()
             .for_each(|ip| encode_ip(&mut out, *ip));
+        if let Some(auth) = &self.peer.auth {
+            out.extend_from_slice(&self.auth_random);
+            encode_auth(&mut out, auth);
+        }
         out
     }
 
@@ -165,6 +171,10 @@ impl Cookie {
         let (outbound_streams, inbound_streams) = (r.u16()?, r.u16()?);
         let [count] = r.take()?;
         let addresses = (0..count).map(|_| r.ip()).collect::<Option<Vec<_>>>()?;
+        let (auth_random, auth) = match r.0.is_empty() {
+            true => ([0; 32], None),
+            false => (r.take()?, Some(r.auth()?)),
+        };
         let peer = PeerInit {
             tag,
             a_rwnd,
@@ -172,6 +182,7 @@ impl Cookie {
             inbound_streams,
             initial_tsn,
             extensions,
+            auth,
             addresses,
         };
         Some(Self {
@@ -181,6 +192,7 @@ impl Cookie {
             peer_port,
             local_tag,
             local_initial_tsn,
+            auth_random,
             peer,
         })
     }
@@ -205,6 +217,18 @@ fn encode_ip(out: &mut Vec<u8>, ip: IpAddr) {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc4895#section-6.3
+//# Furthermore, it is important that the cookie contained in an INIT-ACK chunk and in a COOKIE-ECHO chunk MUST NOT contain any endpoint pair shared keys.
+fn encode_auth(out: &mut Vec<u8>, auth: &AuthOffer) {
+    out.extend_from_slice(&auth.random);
+    let chunks = auth.chunks.as_deref();
+    let count = chunks.map_or(u16::MAX, |chunks| chunks.len() as u16);
+    out.extend_from_slice(&count.to_be_bytes());
+    out.extend_from_slice(chunks.unwrap_or_default());
+    out.extend_from_slice(&(auth.hmacs.len() as u16).to_be_bytes());
+    out.extend_from_slice(&auth.hmacs);
+}
+
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
@@ -216,6 +240,27 @@ impl Reader<'_> {
 
     fn u16(&mut self) -> Option<u16> {
         self.take().map(u16::from_be_bytes)
+    }
+
+    fn bytes(&mut self, len: u16) -> Option<Box<[u8]>> {
+        let (head, rest) = self.0.split_at_checked(usize::from(len))?;
+        self.0 = rest;
+        Some(head.into())
+    }
+
+    fn auth(&mut self) -> Option<AuthOffer> {
+        let random = self.take()?;
+        let chunks = match self.u16()? {
+            u16::MAX => None,
+            count => Some(self.bytes(count)?),
+        };
+        let count = self.u16()?;
+        let hmacs = self.bytes(count)?;
+        Some(AuthOffer {
+            random,
+            chunks,
+            hmacs,
+        })
     }
 
     fn u32(&mut self) -> Option<u32> {
@@ -243,6 +288,7 @@ mod tests {
             peer_port: Port(5000),
             local_tag: VerificationTag(7),
             local_initial_tsn: Tsn(8),
+            auth_random: [1; 32],
             peer: PeerInit {
                 tag: VerificationTag(9),
                 a_rwnd: 65536,
@@ -250,6 +296,11 @@ mod tests {
                 inbound_streams: 11,
                 initial_tsn: Tsn(12),
                 extensions: Extensions::ALL,
+                auth: Some(AuthOffer {
+                    random: [2; 32],
+                    chunks: Some(Box::new([0xc1, 0x80])),
+                    hmacs: Box::new([0, 3, 0, 1]),
+                }),
                 addresses: vec!["192.0.2.1".parse().unwrap()],
             },
         }
@@ -269,6 +320,21 @@ mod tests {
             jar.open(Instant::from_nanos(10), &sealed),
             Err(BadCookie::Used)
         );
+    }
+
+    #[test]
+    fn what_was_not_offered_is_not_in_the_cookie() {
+        let mut jar = jar();
+        let mut plain = cookie();
+        if let Some(auth) = &mut plain.peer.auth {
+            auth.chunks = None;
+        }
+        let sealed = jar.seal(&plain);
+        assert_eq!(jar.open(Instant::from_nanos(9), &sealed), Ok(plain.clone()));
+        (plain.peer.auth, plain.auth_random) = (None, [0; 32]);
+        let shorter = jar.seal(&plain);
+        assert_eq!(jar.open(Instant::from_nanos(9), &shorter), Ok(plain));
+        assert_eq!(shorter.len() + 32 + 32 + 4 + 4, sealed.len());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use manyway_wire::{
 };
 use rand::Rng;
 
+use super::auth::starts_with_auth;
 use super::cookie::{BadCookie, Cookie};
 use super::input::ANSWER_SIZE;
 use super::{Endpoint, PeerKey};
@@ -45,7 +46,7 @@ impl Endpoint {
             }
             return;
         }
-        match PeerInit::read(&init) {
+        match PeerInit::read(&init, self.transport.extensions) {
             Ok((peer, _)) => self.answer_init(path, header, &init, peer),
             Err(bad) => self.refuse_init(path, header, &init, bad),
         }
@@ -65,6 +66,9 @@ impl Endpoint {
         let mut causes = CauseList::new();
         causes.push(&match bad {
             BadInit::HostName => Cause::UnresolvableAddress(&[]),
+            //= https://www.rfc-editor.org/rfc/rfc4895#section-6.1
+            //# The ABORT chunk SHOULD contain the error cause 'Protocol Violation'.
+            BadInit::BadAuthOffer => Cause::ProtocolViolation(b"RANDOM, CHUNKS or HMAC-ALGO"),
             _ => Cause::InvalidMandatoryParameter,
         });
         let abort = Abort {
@@ -90,6 +94,7 @@ impl Endpoint {
             peer_port: header.source_port,
             local_tag: self.fresh_tag(),
             local_initial_tsn: Tsn(self.rng.next_u32()),
+            auth_random: self.fresh_auth_random(),
             peer,
         };
         let sealed = self.cookies.seal(&cookie);
@@ -100,7 +105,11 @@ impl Endpoint {
             .filter(|ip| *ip != path.local.ip())
             .take(MAX_OWN_ADDRESSES)
             .collect();
-        let mut parameters = local_parameters(self.transport.extensions, &own);
+        let transport = &self.transport;
+        let auth = transport
+            .auth
+            .offer(transport.extensions, cookie.auth_random);
+        let mut parameters = local_parameters(transport.extensions, auth.as_ref(), &own);
         parameters.push(&Parameter::StateCookie(&sealed));
         report_unrecognized(init, &mut parameters);
         let ack = InitAck {
@@ -118,11 +127,17 @@ impl Endpoint {
     pub(super) fn handle_cookie_echo(
         &mut self,
         path: FourTuple,
-        header: CommonHeader,
-        first: &RawChunk<'_>,
+        packet: &Packet<'_>,
+        echo: &RawChunk<'_>,
         datagram: &Bytes,
     ) {
-        let presented = self.cookies.open(self.now, first.value);
+        let header = packet.header();
+        let behind_auth = starts_with_auth(packet);
+        if self.demands_authenticated_cookies() && !behind_auth {
+            self.stats.cookies_refused += 1;
+            return;
+        }
+        let presented = self.cookies.open(self.now, echo.value);
         let cookie = match presented {
             Ok(cookie) => cookie,
             Err(BadCookie::Used) => return self.repeat_cookie_ack(path, header, datagram),
@@ -131,7 +146,7 @@ impl Endpoint {
             Err(BadCookie::Stale(_)) if self.by_tag.contains_key(&header.verification_tag) => {
                 return self.repeat_cookie_ack(path, header, datagram);
             }
-            Err(BadCookie::Stale(by)) => return self.report_stale(path, header, first, by),
+            Err(BadCookie::Stale(by)) => return self.report_stale(path, header, echo, by),
             Err(BadCookie::Forged) => {
                 self.stats.cookies_refused += 1;
                 return;
@@ -146,14 +161,16 @@ impl Endpoint {
             header.verification_tag,
         ) != expected
             || !self.listening.contains(&cookie.local_port)
+            || behind_auth && !self.authenticates(packet, &cookie)
         {
             self.stats.cookies_refused += 1;
             return;
         }
-        self.accept(path, header, cookie, datagram);
+        self.accept(path, packet, cookie, datagram);
     }
 
-    fn accept(&mut self, path: FourTuple, header: CommonHeader, cookie: Cookie, datagram: &Bytes) {
+    fn accept(&mut self, path: FourTuple, packet: &Packet<'_>, cookie: Cookie, datagram: &Bytes) {
+        let header = packet.header();
         let key = PeerKey {
             remote: path.remote,
             local_port: cookie.local_port,
@@ -170,6 +187,10 @@ impl Endpoint {
         //= https://www.rfc-editor.org/rfc/rfc9260#section-5.2.4
         //# In this case, the peer might have restarted
         if let Some(old) = self.by_peer.get(&key).copied() {
+            if !self.may_restart(old, packet) {
+                self.stats.cookies_refused += 1;
+                return;
+            }
             if let Some(slot) = self.slots.get_mut(&old) {
                 slot.assoc.on_restarted();
             }
@@ -188,7 +209,8 @@ impl Endpoint {
             peer_tag: cookie.peer.tag,
         };
         let locals = self.locals.clone();
-        let new = self.new_association(identity, locals, cookie.local_initial_tsn);
+        let (tsn, auth_random) = (cookie.local_initial_tsn, cookie.auth_random);
+        let new = self.new_association(identity, locals, tsn, auth_random);
         let id = new.id;
         let assoc = Association::accept(self.now, new, cookie.peer, path, verified);
         self.insert(assoc, vec![key]);
@@ -237,8 +259,11 @@ impl Endpoint {
         }
         // Data that ride along are as good as any.
         slot.assoc.handle_packet(self.now, path, datagram);
+        let authenticated = slot.assoc.repeat_cookie_ack(path);
         self.touch(id);
-        self.answer(path, header, identity.peer_tag, &CookieAck);
+        if !authenticated {
+            self.answer(path, header, identity.peer_tag, &CookieAck);
+        }
     }
 
     fn report_stale(

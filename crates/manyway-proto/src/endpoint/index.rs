@@ -102,11 +102,16 @@ impl Endpoint {
         identity: Identity,
         locals: Vec<SocketAddr>,
         local_initial_tsn: manyway_wire::Tsn,
+        auth_random: [u8; 32],
     ) -> NewAssociation {
         let id = AssocId(self.next_id);
         self.next_id += 1;
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
+        let auth = self
+            .transport
+            .auth
+            .offer(self.transport.extensions, auth_random);
         let config = Arc::clone(&self.transport);
         NewAssociation {
             id,
@@ -114,6 +119,7 @@ impl Endpoint {
             identity,
             locals,
             local_initial_tsn,
+            auth,
             seed,
         }
     }

@@ -81,7 +81,8 @@ impl Endpoint {
         };
         match first.kind {
             ChunkType::INIT => self.handle_init(path, header, &packet, &first),
-            ChunkType::COOKIE_ECHO => self.handle_cookie_echo(path, header, &first, datagram),
+            ChunkType::COOKIE_ECHO => self.handle_cookie_echo(path, &packet, &first, datagram),
+            ChunkType::AUTH => self.handle_auth_first(path, &packet, datagram),
             ChunkType::ABORT | ChunkType::SHUTDOWN_COMPLETE if first.flags & 1 == 1 => {
                 self.handle_reflected(path, header, &first);
             }
@@ -104,6 +105,10 @@ impl Endpoint {
             return;
         };
         let id = slot.assoc.id();
+        if slot.assoc.expects_authenticated(first.kind) {
+            // Who has no association has no key for it.
+            return slot.assoc.on_unauthenticated();
+        }
         match Chunk::decode(first) {
             Ok(Chunk::Abort(abort)) => slot.assoc.handle_reflected_abort(&abort),
             Ok(Chunk::ShutdownComplete(_)) => slot.assoc.handle_reflected_shutdown_complete(),
@@ -114,7 +119,12 @@ impl Endpoint {
 
     //= https://www.rfc-editor.org/rfc/rfc9260#section-8.4
     //# The receiver of an OOTB packet does the following
-    fn handle_stray(&mut self, path: FourTuple, header: CommonHeader, packet: &Packet<'_>) {
+    pub(super) fn handle_stray(
+        &mut self,
+        path: FourTuple,
+        header: CommonHeader,
+        packet: &Packet<'_>,
+    ) {
         self.stats.stray_packets += 1;
         let silent = [
             ChunkType::ABORT,

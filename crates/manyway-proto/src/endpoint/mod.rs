@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::path::{FourTuple, PathId};
 use crate::time::Instant;
 
+mod auth;
 mod cookie;
 mod handshake;
 mod index;
@@ -244,7 +245,8 @@ impl Endpoint {
             peer_tag: VerificationTag(0),
         };
         let initial_tsn = manyway_wire::Tsn(self.rng.next_u32());
-        let new = self.new_association(identity, request.locals, initial_tsn);
+        let auth_random = self.fresh_auth_random();
+        let new = self.new_association(identity, request.locals, initial_tsn, auth_random);
         let id = new.id;
         let assoc = Association::initiate(self.now, new, pairs);
         self.insert(assoc, keys);

@@ -187,7 +187,11 @@ fn no_more_gap_blocks_are_sent_than_are_allowed_and_the_lowest_come_first() {
 //# At any given time, the data sender MUST NOT transmit new data to any destination transport address if its peer's rwnd indicates that the peer has no buffer space
 #[test]
 fn a_closed_window_is_probed_by_one_chunk_and_its_refusals_are_no_errors() {
-    let mut pair = Pair::established();
+    // No heartbeats: the test answers none.
+    let quiet = |config: &mut manyway_proto::EndpointConfig| {
+        config.transport.heartbeat_interval = crate::pair::MS * 1_000_000;
+    };
+    let mut pair = Pair::with(quiet).establish();
     let first = sent(&mut pair, 1);
     let closed = |sack| Sack { a_rwnd: 0, ..sack };
     pair.inject(&[&closed(pair.sack(first))]);

@@ -210,7 +210,9 @@ mod tests {
         assert_eq!(writer.authenticated(), None);
         assert!(writer.push_auth(KeyId(0), HmacId::SHA1, 20));
         assert!(!writer.push_auth(KeyId(0), HmacId::SHA1, 0));
+        assert!(writer.is_empty(), "an AUTH chunk alone says nothing");
         assert!(writer.push(&CookieAck));
+        assert!(!writer.is_empty());
         assert_eq!(writer.remaining(), 16);
         assert!(!writer.fill_hmac(&[1; 19]));
         assert!(writer.fill_hmac(&[1; 20]));

@@ -66,10 +66,17 @@ impl<'b> PacketWriter<'b> {
         (self.max_len & !3).saturating_sub(self.len())
     }
 
-    /// Whether no chunk was written yet.
+    /// Whether no chunk was written yet, apart from an AUTH chunk by
+    /// [`push_auth`](Self::push_auth), which alone says nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == COMMON_HEADER_LEN
+        match self.auth {
+            AuthState::None | AuthState::Filled => self.len() == COMMON_HEADER_LEN,
+            AuthState::Open { start, hmac_len } => {
+                let end = start + padded(AUTH_HEADER_LEN + hmac_len);
+                start == self.start + COMMON_HEADER_LEN && end == self.buf.len()
+            }
+        }
     }
 
     /// Bytes of this packet so far, common header included.
