@@ -74,6 +74,11 @@ pub struct TransportConfig {
     pub receive_buffer: usize,
     /// Largest message, sent or received. Default 1 MiB.
     pub max_message_size: usize,
+    /// Bytes of an incomplete message from which on it is given to the application in parts, by
+    /// [`crate::Association::recv_part`]. What is incomplete when the receive buffer is full is
+    /// given out too, and the size of what is received is not limited. Default `None`: only whole
+    /// messages, up to [`TransportConfig::max_message_size`].
+    pub partial_delivery_point: Option<usize>,
     /// Outgoing streams asked for. Default 16.
     pub outbound_streams: u16,
     /// Incoming streams allowed. Default 2,048.
@@ -91,7 +96,7 @@ pub struct TransportConfig {
     /// Which stream's data leave next. Default first come, first served.
     pub stream_scheduler: StreamSchedulerKind,
     /// Extensions that are offered to peers; each is used with those who offer it too. Default
-    /// all.
+    /// [`Extensions::DEFAULT`].
     pub extensions: Extensions,
     /// Chunk authentication. Default: address changes only, under the null key.
     pub auth: AuthConfig,
@@ -123,6 +128,7 @@ impl Default for TransportConfig {
             send_buffer: 4 << 20,
             receive_buffer: 4 << 20,
             max_message_size: 1 << 20,
+            partial_delivery_point: None,
             outbound_streams: 16,
             inbound_streams: 2048,
             max_paths: 16,
@@ -130,7 +136,7 @@ impl Default for TransportConfig {
             max_packet_size: 1472,
             controller: ControllerKind::Cubic,
             stream_scheduler: StreamSchedulerKind::default(),
-            extensions: Extensions::ALL,
+            extensions: Extensions::DEFAULT,
             auth: AuthConfig::default(),
             max_gap_blocks: 256,
             max_gap_blocks_taken: 4096,

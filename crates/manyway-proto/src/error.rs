@@ -105,6 +105,8 @@ pub enum CloseReason {
     PeerUnreachable,
     /// The peer violated the protocol.
     ProtocolViolation(&'static str),
+    /// The peer used up what this side may hold for it.
+    OutOfResources(&'static str),
     /// The peer restarted: a new association took the place of this one.
     Restarted,
 }
@@ -122,6 +124,7 @@ impl fmt::Display for CloseReason {
             Self::HandshakeTimeout => f.write_str("no answer from the peer"),
             Self::PeerUnreachable => f.write_str("the peer stopped answering on every path"),
             Self::ProtocolViolation(what) => write!(f, "the peer violated the protocol: {what}"),
+            Self::OutOfResources(what) => write!(f, "out of resources: {what}"),
             Self::Restarted => f.write_str("the peer restarted"),
         }
     }

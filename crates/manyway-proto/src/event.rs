@@ -32,6 +32,40 @@ impl Message {
     }
 }
 
+/// Whether more of a message comes after a part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartStatus {
+    /// Another part follows.
+    MoreFollows,
+    /// The message ends with this part.
+    Complete,
+    /// The peer gave up the message; the rest of it will not come. The part itself is empty.
+    Aborted,
+}
+
+/// A part of a message, or all of it (RFC 9260, section 6.9: partial delivery). The parts of a
+/// message come in order; parts of messages of other streams, and of unordered messages, may come
+/// between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MessagePart {
+    /// Which message: the parts of a message have the same number, and no two messages of an
+    /// association do.
+    pub message: u64,
+    /// The stream it belongs to.
+    pub stream: StreamId,
+    /// Payload protocol identifier, opaque to the transport.
+    pub ppid: Ppid,
+    /// Delivered without regard to the order of the stream.
+    pub unordered: bool,
+    /// Whether it is the first part of its message.
+    pub begin: bool,
+    /// The bytes, at least one unless the message was aborted.
+    pub payload: Bytes,
+    /// What comes after it.
+    pub status: PartStatus,
+}
+
 /// What happened to an association. Events of one association come in the order they happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

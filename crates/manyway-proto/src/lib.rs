@@ -65,7 +65,7 @@ pub use cc::{Acked, Controller, ControllerKind, Cubic, Reno};
 pub use config::{EndpointConfig, TransportConfig};
 pub use endpoint::{Connect, Endpoint, EndpointStats, Transmit};
 pub use error::{CloseReason, ConnectError, ListenError, PathError, SendError, StreamError};
-pub use event::{Event, Message};
+pub use event::{Event, Message, MessagePart, PartStatus};
 pub use manyway_wire::{ChunkType, HmacId, KeyId, Port, Ppid, StreamId};
 pub use path::{FourTuple, PathId, PathInfo, PathState, Wish};
 pub use sched::{LowestRtt, PathView, Scheduler};

@@ -22,6 +22,10 @@ pub struct AssocStats {
     pub receive_buffer_drops: u64,
     /// TSNs that the peer gave up on before they arrived.
     pub skipped_tsns: u64,
+    /// Messages of which a part was given to the application before they were complete.
+    pub partial_messages: u64,
+    /// Fragments dropped because the peer had given up their message.
+    pub stale_fragments: u64,
     /// Retransmission timeouts.
     pub timeouts: u64,
     /// SACKs sent.

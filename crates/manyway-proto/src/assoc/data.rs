@@ -1,17 +1,20 @@
-//! DATA chunks in.
+//! DATA and I-DATA chunks in.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use manyway_wire::{Cause, CauseList, Data};
+use manyway_wire::{
+    Cause, CauseList, Data, DataFlags, Fragment as Numbered, IData, Ppid, StreamId, Tsn,
+};
 
-use super::Association;
 use super::input::PacketContext;
 use super::outbox::Control;
-use crate::event::{Event, Message};
+use super::{Association, Extension};
+use crate::error::CloseReason;
+use crate::event::Event;
 use crate::path::PathId;
 use crate::recv::{Arrival, SackPolicy, Urgency};
-use crate::stream::Fragment;
+use crate::stream::{Fragment, Limits, Place};
 use crate::time::Instant;
 
 /// Payloads below this size are copied.
@@ -21,6 +24,17 @@ const SHARED_BACKLOG: usize = 1 << 20;
 
 /// The most that `SACK.Delay` may be.
 const MAX_SACK_DELAY: Duration = Duration::from_millis(500);
+
+/// A chunk of user data of either kind.
+#[derive(Clone, Copy, Debug)]
+struct UserData<'a> {
+    tsn: Tsn,
+    stream: StreamId,
+    place: Place,
+    ppid: Ppid,
+    flags: DataFlags,
+    payload: &'a [u8],
+}
 
 impl Association {
     pub(super) fn handle_data(
@@ -32,6 +46,56 @@ impl Association {
         if !self.state.receives_data() {
             return;
         }
+        //= https://www.rfc-editor.org/rfc/rfc8260#section-2.2.3
+        //# If I-DATA support has been negotiated for an association, the reception of a DATA chunk is a violation of the above rules and therefore the receiver of the DATA chunk MUST abort the association by sending an ABORT chunk.
+        if self.has(Extension::Interleaving) {
+            return self.violate(now, "DATA although I-DATA was negotiated");
+        }
+        let data = UserData {
+            tsn: data.tsn,
+            stream: data.stream,
+            place: Place::Plain(data.ssn),
+            ppid: data.ppid,
+            flags: data.flags,
+            payload: data.payload,
+        };
+        self.handle_user_data(now, ctx, &data);
+    }
+
+    pub(super) fn handle_i_data(
+        &mut self,
+        now: Instant,
+        ctx: &mut PacketContext<'_>,
+        data: &IData<'_>,
+    ) {
+        if !self.state.receives_data() {
+            return;
+        }
+        //= https://www.rfc-editor.org/rfc/rfc8260#section-2.2.3
+        //# The same applies if I-DATA support has not been negotiated for an association and an I-DATA chunk is received.
+        if !self.has(Extension::Interleaving) {
+            return self.violate(now, "I-DATA although it was not negotiated");
+        }
+        let ppid = match data.fragment {
+            Numbered::First(ppid) => ppid,
+            Numbered::Later(_) => Ppid(0),
+        };
+        let place = Place::Interleaved {
+            mid: data.mid,
+            fsn: data.fragment.fsn(),
+        };
+        let data = UserData {
+            tsn: data.tsn,
+            stream: data.stream,
+            place,
+            ppid,
+            flags: data.flags(),
+            payload: data.payload,
+        };
+        self.handle_user_data(now, ctx, &data);
+    }
+
+    fn handle_user_data(&mut self, now: Instant, ctx: &mut PacketContext<'_>, data: &UserData<'_>) {
         let contiguous_before = self.receiver.tsns.is_contiguous();
         let mut urgency = if data.flags.immediate {
             Urgency::Immediate
@@ -63,15 +127,17 @@ impl Association {
         &mut self,
         now: Instant,
         ctx: &PacketContext<'_>,
-        data: &Data<'_>,
+        data: &UserData<'_>,
         index: u64,
     ) -> bool {
         let is_next = self.receiver.tsns.is_next(data.tsn);
         let max = self.config.max_message_size;
         let capacity = self.config.receive_buffer;
+        if self.receiver.window(capacity) == 0 {
+            self.relieve_buffer();
+        }
         if !self.receiver.has_room_for(capacity, max, is_next) {
-            self.stats.receive_buffer_drops += 1;
-            self.receiver.sack.make_due();
+            self.on_no_room(now, is_next);
             return false;
         }
         self.receiver.tsns.record(index);
@@ -86,14 +152,17 @@ impl Association {
         }
         let fragment = Fragment {
             stream: data.stream,
-            ssn: data.ssn,
+            place: data.place,
             ppid: data.ppid,
             flags: data.flags,
             payload: self.keep_payload(ctx, data, is_next),
         };
         let had_ready = self.receiver.inbound.has_ready();
-        let span = self.receiver.tsns.span();
-        if let Err(bad) = self.receiver.inbound.insert(index, fragment, max, span) {
+        let limits = Limits {
+            max_message: max,
+            span: self.receiver.tsns.span(),
+        };
+        if let Err(bad) = self.receiver.inbound.insert(index, fragment, limits) {
             self.violate(now, bad.0);
             return false;
         }
@@ -103,12 +172,36 @@ impl Association {
         true
     }
 
+    /// A chunk was refused because the buffer is full.
+    fn on_no_room(&mut self, now: Instant, is_next: bool) {
+        self.stats.receive_buffer_drops += 1;
+        self.receiver.sack.make_due();
+        if is_next && !self.receiver.inbound.has_ready() {
+            // The peer interleaves more than fits: no message can be completed any more.
+            const WHAT: &str = "the beginnings of messages fill the receive buffer";
+            self.abort_because(
+                now,
+                &Cause::OutOfResource,
+                CloseReason::OutOfResources(WHAT),
+            );
+        }
+    }
+
+    /// An application that takes parts of messages gets what there is.
+    fn relieve_buffer(&mut self) {
+        let had_ready = self.receiver.inbound.has_ready();
+        self.receiver.inbound.relieve();
+        if !had_ready && self.receiver.inbound.has_ready() {
+            self.events.push_back(Event::Readable);
+        }
+    }
+
     /// The payload without copying if it goes to the application at once. What is held may be
     /// held long, and must not pin a receive buffer that is much larger.
-    fn keep_payload(&self, ctx: &PacketContext<'_>, data: &Data<'_>, is_next: bool) -> Bytes {
+    fn keep_payload(&self, ctx: &PacketContext<'_>, data: &UserData<'_>, is_next: bool) -> Bytes {
         let inbound = &self.receiver.inbound;
         let whole = data.flags.begin && data.flags.end;
-        let at_once = data.flags.unordered || inbound.is_next(data.stream, data.ssn);
+        let at_once = data.flags.unordered || inbound.is_next(data.stream, data.place);
         let read_soon = inbound.buffered() <= SHARED_BACKLOG;
         if is_next && whole && at_once && read_soon && data.payload.len() >= SMALL_PAYLOAD {
             ctx.datagram.slice_ref(data.payload)
@@ -132,19 +225,5 @@ impl Association {
             path.timers.quiet = Some(now + path.patience());
         }
         self.answer_data_while_shutting_down(now);
-    }
-
-    /// The next message for the application, if one is complete.
-    pub fn recv(&mut self) -> Option<Message> {
-        let message = self.receiver.inbound.pop()?;
-        self.stats.messages_received += 1;
-        let capacity = self.config.receive_buffer;
-        let window = self.receiver.window(capacity);
-        // A sender that was told of a small window waits for news.
-        let opens = self.receiver.advertised < capacity as u64 / 4 && window >= capacity as u64 / 2;
-        if opens && self.state.receives_data() {
-            self.receiver.sack.make_due();
-        }
-        Some(message)
     }
 }

@@ -43,6 +43,7 @@ impl Extension {
         Self::Auth,
         Self::PartialReliability,
         Self::NrSack,
+        Self::Interleaving,
     ];
 
     /// Those that are announced by listing a chunk type, in the order in which they are listed.
@@ -83,6 +84,14 @@ impl Extensions {
         }
         Self(bits)
     };
+
+    //= https://www.rfc-editor.org/rfc/rfc8260#section-2.2.1
+    //# The crucial point is that the SCTP stack MUST know that the application can handle interleaved messages before indicating the I-DATA support.
+    /// Everything but [`Extension::Interleaving`], which is for applications that ask for it: a
+    /// peer that interleaves may begin so many messages at once that they fill the receive buffer,
+    /// so that they are best read in parts
+    /// ([`crate::TransportConfig::partial_delivery_point`]).
+    pub const DEFAULT: Self = Self::ALL.without(Extension::Interleaving);
 
     /// The set with `extension` in it.
     #[must_use]

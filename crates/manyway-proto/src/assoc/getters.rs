@@ -63,6 +63,8 @@ impl Association {
     pub fn stats(&self) -> AssocStats {
         AssocStats {
             dropped_answers: self.outbox.dropped,
+            partial_messages: self.receiver.inbound.partial_messages,
+            stale_fragments: self.receiver.inbound.stale_fragments,
             ..self.stats
         }
     }
@@ -139,7 +141,7 @@ impl Association {
         self.receiver.sack.is_due() || self.outbox.next_path().is_some()
     }
 
-    /// Whether a message can be read.
+    /// Whether a message, or a part of one, can be read.
     pub fn has_message(&self) -> bool {
         self.receiver.inbound.has_ready()
     }

@@ -97,6 +97,7 @@ impl Association {
         };
         match chunk {
             Chunk::Data(data) => self.handle_data(now, ctx, &data),
+            Chunk::IData(data) => self.handle_i_data(now, ctx, &data),
             Chunk::Sack(sack) => self.handle_sack(now, ctx.path, &sack),
             Chunk::NrSack(sack) if self.has(Extension::NrSack) => {
                 self.handle_nr_sack(now, ctx.path, &sack);
@@ -129,7 +130,6 @@ impl Association {
             // Readable, but of extensions that were not negotiated.
             Chunk::Auth(_)
             | Chunk::NrSack(_)
-            | Chunk::IData(_)
             | Chunk::ForwardTsn(_)
             | Chunk::IForwardTsn(_)
             | Chunk::Reconfig(_)

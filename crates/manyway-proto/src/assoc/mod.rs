@@ -13,6 +13,7 @@
 //! | `output`, `bundle`, `bundle_sack` | which packet leaves next, and what is in it |
 //! | `timers` | deadlines |
 //! | `streams` | priorities, weights and scheduling of the outgoing streams |
+//! | `receive` | what the application reads |
 //! | `commands`, `getters` | the application's side |
 
 use std::collections::VecDeque;
@@ -48,6 +49,7 @@ mod losses;
 mod moving;
 mod outbox;
 mod output;
+mod receive;
 mod sack;
 mod setup;
 mod state;
@@ -164,7 +166,7 @@ impl Association {
             },
             receiver: Receiver {
                 tsns: TsnMap::new(Tsn(0)),
-                inbound: Inbound::default(),
+                inbound: Inbound::new(new.config.partial_delivery_point),
                 sack: SackSchedule::default(),
                 gaps: Vec::new(),
                 advertised: new.config.receive_buffer as u64,

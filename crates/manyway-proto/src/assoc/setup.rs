@@ -295,7 +295,13 @@ impl Association {
             peer_tag: peer.tag,
             ..self.identity
         };
+        let interleaved = self.sender.queue.is_interleaving();
         self.learn_peer(&peer, tuple);
+        let changed = self.sender.queue.is_interleaving() != interleaved;
+        if changed && !self.sender.outstanding.is_empty() {
+            // Chunks that left with a stale cookie are of the wrong kind now.
+            return self.violate(now, "other extensions in the second INIT-ACK");
+        }
         if let Some(path) = self.paths.iter_mut().next() {
             path.tuple = tuple;
             path.last_received = Some(now);

@@ -75,6 +75,15 @@ impl Association {
         self.close(CloseReason::ProtocolViolation(what));
     }
 
+    /// Ends the association for a reason that is no fault of the protocol's.
+    pub(super) fn abort_because(&mut self, now: Instant, cause: &Cause<'_>, reason: CloseReason) {
+        let mut causes = CauseList::new();
+        causes.push(cause);
+        tracing::debug!(?now, %reason, "aborting");
+        self.send_abort(causes);
+        self.close(reason);
+    }
+
     fn send_abort(&mut self, causes: CauseList) {
         // Before INIT-ACK there is nobody who would understand it.
         if self.state == AssocState::CookieWait {

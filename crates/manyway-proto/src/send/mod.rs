@@ -13,7 +13,7 @@ pub(crate) use claims::{BadAck, Claims};
 pub(crate) use immediate::Afterwards;
 pub use options::SendOptions;
 pub(crate) use outstanding::{Fate, Outstanding, SentChunk, Shot};
-pub(crate) use queue::{Place, SendQueue};
+pub(crate) use queue::SendQueue;
 pub(crate) use sent_log::SentLog;
 
 /// The sending half of an association.

@@ -12,7 +12,7 @@ use manyway_wire::{
 use super::claims::{AckOutcome, BadAck, Claims};
 use crate::path::PathId;
 use crate::range_set::RangeSet;
-use crate::send::Place;
+use crate::stream::Place;
 use crate::time::Instant;
 
 /// On which path and in which of its packets a chunk was last sent.

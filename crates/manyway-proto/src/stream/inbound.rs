@@ -1,35 +1,57 @@
-//! Delivery of whole messages in the order of their streams.
+//! Delivery of messages, whole or in parts, in the order of their streams.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::RangeInclusive;
 
-use manyway_wire::{Ssn, StreamId};
+use bytes::Bytes;
+use manyway_wire::StreamId;
 
-use crate::event::Message;
-use crate::stream::reassembly::{BadFragments, Fragment, Reassembly};
+use super::Place;
+use super::order::Order;
+use super::reassembly::{BadFragments, Fragment, Head, Insertion, Key, Partial, Reassembly, Whole};
+use crate::event::{Message, MessagePart, PartStatus};
 
-/// What a held message costs besides its payload, so that tiny ones cannot fill memory.
+/// What a held message or fragment costs besides its payload, so that tiny ones cannot fill memory.
 const MESSAGE_OVERHEAD: usize = 96;
+/// What fragments without neighbours cost besides that.
+const RUN_OVERHEAD: usize = 128;
 
-#[derive(Debug, Default)]
-struct Stream {
-    next: Ssn,
-    /// Messages that came too early, by how much.
-    early: BTreeMap<u16, Message>,
+/// What a chunk may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Bytes of a message that is not given out in parts.
+    pub(crate) max_message: usize,
+    /// How many TSNs lie between the first that is missing and the highest received.
+    pub(crate) span: u64,
 }
 
 /// The receiving side of all streams.
 #[derive(Debug, Default)]
 pub(crate) struct Inbound {
-    reassembly: Reassembly,
-    streams: BTreeMap<StreamId, Stream>,
-    ready: VecDeque<Message>,
-    bytes: usize,
-    /// Whole messages held, ready or early.
+    pub(super) reassembly: Reassembly,
+    pub(super) orders: BTreeMap<StreamId, Order>,
+    ready: VecDeque<MessagePart>,
+    pub(super) bytes: usize,
+    /// Whole messages and parts held, ready or early.
     messages: usize,
+    /// Bytes of a message from which on it is given out in parts; `None` for never.
+    partial_point: Option<usize>,
+    next_message: u64,
+    /// All that could be given out in parts was, since the last fragment came.
+    relieved: bool,
+    /// Fragments dropped because their message had been given up.
+    pub(crate) stale_fragments: u64,
+    /// Messages of which a part was given out before they were complete.
+    pub(crate) partial_messages: u64,
 }
 
 impl Inbound {
+    pub(crate) fn new(partial_point: Option<usize>) -> Self {
+        Self {
+            partial_point,
+            ..Self::default()
+        }
+    }
+
     /// Payload bytes held for the application.
     pub(crate) fn buffered(&self) -> usize {
         self.bytes
@@ -37,216 +59,245 @@ impl Inbound {
 
     /// Memory held, roughly.
     pub(crate) fn cost(&self) -> usize {
-        self.bytes + (self.messages + self.reassembly.fragments()) * MESSAGE_OVERHEAD
+        let entries = self.messages + self.reassembly.fragments();
+        self.bytes + entries * MESSAGE_OVERHEAD + self.reassembly.runs() * RUN_OVERHEAD
     }
 
     /// Whether an ordered message with this number would be delivered at once.
-    pub(crate) fn is_next(&self, stream: StreamId, ssn: Ssn) -> bool {
-        self.streams
-            .get(&stream)
-            .map_or(ssn.0 == 0, |s| s.next == ssn)
+    pub(crate) fn is_next(&self, stream: StreamId, place: Place) -> bool {
+        match self.orders.get(&stream) {
+            Some(order) => order.is_next(place),
+            None => Order::default().is_next(place),
+        }
     }
 
+    /// Whether there is something to read.
     pub(crate) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }
 
-    /// Takes a chunk that was not seen before; `span` is how many TSNs lie between the first that
-    /// is missing and the highest received.
+    /// Takes a chunk that was not seen before; `index` is that of its TSN.
     pub(crate) fn insert(
         &mut self,
         index: u64,
         fragment: Fragment,
-        max_message: usize,
-        span: u64,
+        limits: Limits,
     ) -> Result<(), BadFragments> {
+        if self.is_stale(&fragment) {
+            self.stale_fragments += 1;
+            return Ok(());
+        }
+        self.relieved = false;
         self.bytes += fragment.payload.len();
-        if let Some(whole) = self.reassembly.insert(index, fragment, max_message)? {
-            self.deliver(whole, span)?;
-        }
-        Ok(())
-    }
-
-    fn deliver(&mut self, whole: Fragment, span: u64) -> Result<(), BadFragments> {
-        self.messages += 1;
-        let unordered = whole.flags.unordered;
-        let message = Message {
-            stream: whole.stream,
-            ppid: whole.ppid,
-            unordered,
-            payload: whole.payload,
+        let key = self.reassembly.key(index, &fragment)?;
+        let max_message = match self.partial_point {
+            Some(_) => usize::MAX,
+            None => limits.max_message,
         };
-        if unordered {
-            self.ready.push_back(message);
-            return Ok(());
+        match self.reassembly.insert(key, fragment, max_message)? {
+            Insertion::Held(key) => self.offer_parts(key),
+            Insertion::Whole(whole) => self.deliver(whole, limits.span)?,
+            Insertion::Part {
+                partial,
+                first,
+                rest,
+                ended,
+            } => self.deliver_parts(partial, first, rest, ended),
         }
-        let stream = self.streams.entry(message.stream).or_default();
-        if whole.ssn != stream.next {
-            let early = whole.ssn.0.wrapping_sub(stream.next.0);
-            // Each message that is awaited before this one has a TSN between them. A number further
-            // away was used before: a second message under the number of another is a lie of the
-            // peer.
-            if u64::from(early) > span || stream.early.contains_key(&whole.ssn.0) {
-                return Err(BadFragments("stream sequence number used twice"));
-            }
-            stream.early.insert(whole.ssn.0, message);
-            return Ok(());
-        }
-        stream.next = stream.next.next();
-        self.ready.push_back(message);
-        release(stream, &mut self.ready);
         Ok(())
     }
 
-    /// The peer gives up everything below `bound`: drops what was begun and will not be completed.
-    pub(crate) fn skip_to(&mut self, bound: u64) {
-        self.bytes -= self.reassembly.skip_to(bound);
+    /// Whether the chunk is what is left of an interleaved message that was given up: other
+    /// fragments of it, with lower TSNs, were skipped.
+    fn is_stale(&self, fragment: &Fragment) -> bool {
+        let Place::Interleaved { mid, .. } = fragment.place else {
+            return false;
+        };
+        let single = fragment.flags.begin && fragment.flags.end;
+        self.orders.get(&fragment.stream).is_some_and(|order| {
+            if fragment.flags.unordered {
+                order.was_skipped(mid)
+            } else {
+                !single && order.position(fragment.place).is_none()
+            }
+        })
     }
 
-    //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
-    //# the receiver MUST use the stream sequence information to examine all of the listed stream reordering queues, and immediately make available for delivery stream sequence numbers earlier than or equal to the stream sequence number listed inside the FORWARD TSN
-    /// No ordered message up to and with `last` will come any more on the stream. Each message
-    /// that is given up has a TSN among the `advance` ones that were passed by; a number further
-    /// away was skipped before.
-    pub(crate) fn skip_messages(&mut self, id: StreamId, last: Ssn, advance: u64) {
-        let next = self.streams.get(&id).map_or(Ssn(0), |s| s.next);
-        if u64::from(last.distance_from(next)) >= advance {
+    fn deliver(&mut self, whole: Whole, span: u64) -> Result<(), BadFragments> {
+        const USED_TWICE: BadFragments = BadFragments("message number used twice");
+        let Whole { head, payload } = whole;
+        let message = Message {
+            stream: head.stream,
+            ppid: head.ppid,
+            unordered: head.unordered,
+            payload,
+        };
+        if head.unordered {
+            if let Place::Interleaved { mid, .. } = head.place
+                && let Some(order) = self.orders.get_mut(&head.stream)
+            {
+                order.on_unordered(mid);
+            }
+            self.messages += 1;
+            self.push_whole(message);
+            return Ok(());
+        }
+        let order = self.orders.entry(head.stream).or_default();
+        let position = order.position(head.place).ok_or(USED_TWICE)?;
+        self.messages += 1;
+        if !order.is_next(head.place) {
+            // Each message in DATA chunks that is awaited before this one has a TSN between them. A
+            // number further away was used before: a second message under the number of another
+            // is a lie of the peer.
+            let plain = matches!(head.place, Place::Plain(_));
+            if plain && order.ahead(position) > span || !order.keep(position, message) {
+                return Err(USED_TWICE);
+            }
+            return Ok(());
+        }
+        order.advance();
+        self.push_whole(message);
+        self.release(head.stream);
+        Ok(())
+    }
+
+    pub(super) fn push_whole(&mut self, message: Message) {
+        let number = self.number();
+        self.ready.push_back(MessagePart {
+            message: number,
+            stream: message.stream,
+            ppid: message.ppid,
+            unordered: message.unordered,
+            begin: true,
+            payload: message.payload,
+            status: PartStatus::Complete,
+        });
+    }
+
+    fn number(&mut self) -> u64 {
+        let number = self.next_message;
+        self.next_message += 1;
+        number
+    }
+
+    /// Delivers what came early and is next now.
+    pub(super) fn release(&mut self, id: StreamId) {
+        while let Some(message) = self.orders.get_mut(&id).and_then(Order::pop) {
+            self.push_whole(message);
+        }
+    }
+
+    /// Begins to give out a message in parts, if it is large enough and its turn.
+    fn offer_parts(&mut self, key: Key) {
+        let beginning = self.reassembly.beginning(key);
+        if let (Some(point), Some((head, bytes))) = (self.partial_point, beginning)
+            && bytes >= point
+        {
+            self.give_out(key, head);
+        }
+    }
+
+    fn give_out(&mut self, key: Key, head: Head) {
+        if !head.unordered {
+            let order = self.orders.entry(head.stream).or_default();
+            if !order.is_next(head.place) {
+                return;
+            }
+            order.begin_parts();
+        }
+        let message = self.number();
+        let partial = Partial { head, message };
+        self.partial_messages += 1;
+        for (at, piece) in self
+            .reassembly
+            .give_out(key, message)
+            .into_iter()
+            .enumerate()
+        {
+            self.push_part(partial, at == 0, piece, PartStatus::MoreFollows);
+        }
+    }
+
+    pub(super) fn push_part(
+        &mut self,
+        partial: Partial,
+        begin: bool,
+        payload: Bytes,
+        status: PartStatus,
+    ) {
+        self.messages += 1;
+        self.ready.push_back(MessagePart {
+            message: partial.message,
+            stream: partial.head.stream,
+            ppid: partial.head.ppid,
+            unordered: partial.head.unordered,
+            begin,
+            payload,
+            status,
+        });
+    }
+
+    fn deliver_parts(
+        &mut self,
+        partial: Partial,
+        first: Bytes,
+        rest: VecDeque<Bytes>,
+        ended: bool,
+    ) {
+        let mut left = 1 + rest.len();
+        for piece in std::iter::once(first).chain(rest) {
+            left -= 1;
+            let status = match ended && left == 0 {
+                true => PartStatus::Complete,
+                false => PartStatus::MoreFollows,
+            };
+            self.push_part(partial, false, piece, status);
+        }
+        let stream = partial.head.stream;
+        if ended
+            && !partial.head.unordered
+            && let Some(order) = self.orders.get_mut(&stream)
+        {
+            order.advance();
+            self.release(stream);
+        }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-6.9
+    //# If the data receiver runs out of buffer space while still waiting for more fragments to complete the reassembly of the message, it SHOULD dispatch part of its inbound message through a partial delivery API
+    /// There is no room and nothing to read: gives out what there is of messages whose turn it is.
+    /// Only where the application takes parts.
+    pub(crate) fn relieve(&mut self) {
+        if self.partial_point.is_none() || self.relieved || self.has_ready() {
             return;
         }
-        let stream = self.streams.entry(id).or_default();
-        stream.next = last.next();
-        if last.0 < next.0 {
-            self.ready
-                .extend(take_range(&mut stream.early, next.0..=u16::MAX));
-            self.ready.extend(take_range(&mut stream.early, 0..=last.0));
-        } else {
-            self.ready
-                .extend(take_range(&mut stream.early, next.0..=last.0));
+        // Once for each fragment that is taken: one that is refused must not cost a search.
+        self.relieved = true;
+        let beginnings: Vec<Key> = self.reassembly.beginnings().collect();
+        for key in beginnings {
+            if let Some((head, _)) = self.reassembly.beginning(key) {
+                self.give_out(key, head);
+            }
         }
-        release(stream, &mut self.ready);
     }
 
-    /// The next message for the application.
-    pub(crate) fn pop(&mut self) -> Option<Message> {
-        let message = self.ready.pop_front()?;
-        self.bytes -= message.payload.len();
+    /// The next message or part for the application.
+    pub(crate) fn pop(&mut self) -> Option<MessagePart> {
+        let part = self.ready.pop_front()?;
+        self.bytes -= part.payload.len();
         self.messages -= 1;
-        Some(message)
-    }
-}
-
-/// What came early and is next now.
-fn release(stream: &mut Stream, ready: &mut VecDeque<Message>) {
-    while let Some(message) = stream.early.remove(&stream.next.0) {
-        stream.next = stream.next.next();
-        ready.push_back(message);
-    }
-}
-
-/// Takes the messages with these numbers out, in their order.
-fn take_range(
-    early: &mut BTreeMap<u16, Message>,
-    range: RangeInclusive<u16>,
-) -> impl Iterator<Item = Message> {
-    std::iter::from_fn(move || {
-        let (&number, _) = early.range(range.clone()).next()?;
-        early.remove(&number)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use manyway_wire::{DataFlags, Ppid};
-
-    use super::*;
-
-    fn whole(stream: u16, ssn: u16, unordered: bool) -> Fragment {
-        Fragment {
-            stream: StreamId(stream),
-            ssn: Ssn(ssn),
-            ppid: Ppid(u32::from(ssn)),
-            flags: DataFlags {
-                immediate: false,
-                unordered,
-                begin: true,
-                end: true,
-            },
-            payload: Bytes::from_static(b"x"),
-        }
+        Some(part)
     }
 
-    fn drain(inbound: &mut Inbound) -> Vec<(u16, u32)> {
-        std::iter::from_fn(|| inbound.pop())
-            .map(|m| (m.stream.0, m.ppid.0))
-            .collect()
-    }
-
-    #[test]
-    fn a_late_message_holds_only_its_own_stream() {
-        let mut inbound = Inbound::default();
-        inbound.insert(1, whole(0, 1, false), 10, 1).unwrap();
-        inbound.insert(2, whole(1, 0, false), 10, 2).unwrap();
-        inbound.insert(3, whole(0, 9, true), 10, 3).unwrap();
-        assert_eq!(drain(&mut inbound), [(1, 0), (0, 9)]);
-        inbound.insert(0, whole(0, 0, false), 10, 0).unwrap();
-        assert_eq!(drain(&mut inbound), [(0, 0), (0, 1)]);
-        assert_eq!((inbound.buffered(), inbound.cost()), (0, 0));
-    }
-
-    #[test]
-    fn a_sequence_number_used_twice_is_refused() {
-        let mut inbound = Inbound::default();
-        inbound.insert(0, whole(0, 0, false), 10, 0).unwrap();
-        assert!(inbound.insert(1, whole(0, 0, false), 10, 0).is_err());
-    }
-
-    #[test]
-    fn skipping_delivers_what_waited_for_the_skipped() {
-        let mut inbound = Inbound::default();
-        for (index, ssn) in [(1, 1), (3, 3), (4, 4), (6, 6)] {
-            inbound.insert(index, whole(0, ssn, false), 10, 6).unwrap();
-        }
-        inbound.skip_messages(StreamId(0), Ssn(2), 3);
-        assert_eq!(drain(&mut inbound), [(0, 1), (0, 3), (0, 4)]);
-        // Once more, as a repeated FORWARD-TSN says it.
-        inbound.skip_messages(StreamId(0), Ssn(2), 3);
-        inbound.insert(5, whole(0, 5, false), 10, 1).unwrap();
-        assert_eq!(drain(&mut inbound), [(0, 5), (0, 6)]);
-        assert_eq!((inbound.buffered(), inbound.cost()), (0, 0));
-    }
-
-    #[test]
-    fn skipping_goes_on_across_the_wrap_of_the_numbers() {
-        let mut inbound = Inbound::default();
-        inbound.skip_messages(StreamId(0), Ssn(u16::MAX - 2), 1 << 16);
-        for (index, ssn) in [(1, u16::MAX), (3, 1), (4, 2)] {
-            inbound.insert(index, whole(0, ssn, false), 10, 5).unwrap();
-        }
-        inbound.skip_messages(StreamId(0), Ssn(1), 4);
-        let numbers: Vec<_> = drain(&mut inbound).iter().map(|m| m.1).collect();
-        assert_eq!(numbers, [u32::from(u16::MAX), 1, 2]);
-    }
-
-    #[test]
-    fn no_more_messages_are_skipped_than_there_were_chunks() {
-        let mut inbound = Inbound::default();
-        inbound.skip_messages(StreamId(0), Ssn(5), 5);
-        assert!(inbound.is_next(StreamId(0), Ssn(0)));
-        inbound.skip_messages(StreamId(0), Ssn(5), 6);
-        assert!(inbound.is_next(StreamId(0), Ssn(6)));
-    }
-
-    #[test]
-    fn a_window_of_more_messages_than_half_the_number_space_is_legal() {
-        let mut inbound = Inbound::default();
-        for number in 1..=u16::MAX {
-            let index = u64::from(number);
-            inbound
-                .insert(index, whole(0, number, false), 10, index)
-                .unwrap();
-        }
-        inbound.insert(0, whole(0, 0, false), 10, 0).unwrap();
-        assert_eq!(drain(&mut inbound).len(), 1 << 16);
+    /// The next message, unless it comes in parts.
+    pub(crate) fn pop_whole(&mut self) -> Option<Message> {
+        let whole = |part: &MessagePart| part.begin && part.status == PartStatus::Complete;
+        self.ready.front().filter(|part| whole(part))?;
+        self.pop().map(|part| Message {
+            stream: part.stream,
+            ppid: part.ppid,
+            unordered: part.unordered,
+            payload: part.payload,
+        })
     }
 }

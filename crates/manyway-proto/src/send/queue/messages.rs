@@ -1,7 +1,8 @@
 //! The messages of all streams in one place: lists without an allocation per stream or message.
 
 use crate::event::Message;
-use crate::send::{Place, SendOptions};
+use crate::send::SendOptions;
+use crate::stream::Place;
 
 const NIL: u32 = u32::MAX;
 /// Room that an empty queue keeps, in messages.

@@ -13,7 +13,7 @@ use manyway_wire::{DATA_HEADER_LEN, DataFlags, I_DATA_HEADER_LEN, Ppid, StreamId
 
 use super::SendOptions;
 use crate::event::Message;
-use crate::stream::{FrontMessage, StreamScheduler, StreamView};
+use crate::stream::{FrontMessage, Place, StreamScheduler, StreamView};
 
 mod control;
 mod messages;
@@ -24,7 +24,6 @@ mod tests;
 use messages::Messages;
 pub(crate) use messages::{MessageKey, Queued};
 use out_stream::OutStream;
-pub(crate) use out_stream::Place;
 
 /// A piece of a message, ready for a DATA or I-DATA chunk.
 #[derive(Debug)]
@@ -91,6 +90,10 @@ impl SendQueue {
             true => I_DATA_HEADER_LEN,
             false => DATA_HEADER_LEN,
         }
+    }
+
+    pub(crate) fn is_interleaving(&self) -> bool {
+        self.interleaving
     }
 
     /// Whether messages are interleaved is known once both ends have said what they can.

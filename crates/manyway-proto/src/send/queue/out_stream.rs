@@ -5,32 +5,7 @@ use std::num::NonZeroU16;
 use manyway_wire::{Fsn, Mid, Ssn};
 
 use super::messages::List;
-
-/// A chunk's place in its stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// In a DATA chunk: the message's number; 0 if it is unordered.
-    Plain(Ssn),
-    /// In an I-DATA chunk: the message's number and the fragment's.
-    Interleaved {
-        /// Ordered and unordered messages are numbered apart.
-        mid: Mid,
-        fsn: Fsn,
-    },
-}
-
-impl Place {
-    /// The next piece of the same message.
-    pub(super) fn next_piece(self) -> Self {
-        match self {
-            Self::Plain(ssn) => Self::Plain(ssn),
-            Self::Interleaved { mid, fsn } => Self::Interleaved {
-                mid,
-                fsn: fsn.next(),
-            },
-        }
-    }
-}
+use crate::stream::Place;
 
 /// A stream that was used: its messages, numbers and settings. A stream that was never used has
 /// none.
