@@ -12,4 +12,5 @@ mod messages;
 mod moves;
 mod sizes;
 mod steering;
+mod streams;
 mod support;
