@@ -15,6 +15,9 @@ pub struct EndpointConfig {
     /// How long a state cookie may be presented after it was issued. Default 60 s, RFC 9260's
     /// `Valid.Cookie.Life`.
     pub cookie_lifetime: Duration,
+    /// The most that a peer may add to the life of a cookie by a Cookie Preservative parameter.
+    /// Default 10 s: longer than any round trip, and little beside the life itself.
+    pub max_cookie_lifetime_increment: Duration,
     /// Associations held at once; further handshakes are refused. Default 200,000.
     pub max_associations: usize,
     /// Answers to out-of-the-blue packets per second, so that forged floods are not reflected.
@@ -27,6 +30,7 @@ impl Default for EndpointConfig {
         Self {
             transport: TransportConfig::default(),
             cookie_lifetime: Duration::from_secs(60),
+            max_cookie_lifetime_increment: Duration::from_secs(10),
             max_associations: 200_000,
             max_stray_answers_per_second: 200,
         }

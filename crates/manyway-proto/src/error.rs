@@ -15,6 +15,9 @@ pub enum ConnectError {
         "no local address of the same family as a remote one; add a local address of that family"
     )]
     NoUsableAddress,
+    /// An association between these SCTP ports and one of the remote addresses exists.
+    #[error("there is an association with this peer from that port already; close it first")]
+    InUse,
     /// [`crate::EndpointConfig::max_associations`] are open.
     #[error("too many associations are open; raise max_associations or close some")]
     TooManyAssociations,
@@ -107,7 +110,10 @@ pub enum CloseReason {
     ProtocolViolation(&'static str),
     /// The peer used up what this side may hold for it.
     OutOfResources(&'static str),
-    /// The peer restarted: a new association took the place of this one.
+    /// The peer restarted (RFC 9260, section 5.2.4, action A): what was on its way in either
+    /// direction is lost. If the local SCTP port listens, [`crate::Event::Incoming`] of a new
+    /// association follows; it is never this one that goes on, because a stream of messages cannot
+    /// be continued by a peer that has forgotten it.
     Restarted,
 }
 

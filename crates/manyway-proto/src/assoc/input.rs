@@ -118,8 +118,7 @@ impl Association {
             Chunk::Error(error) => self.handle_error(&error),
             Chunk::Pad | Chunk::Ecne(_) | Chunk::Cwr(_) => {}
             // Decided by the endpoint before the association sees them.
-            Chunk::Init(_) => {}
-            Chunk::CookieEcho(_) => self.on_cookie_repeated(ctx),
+            Chunk::Init(_) | Chunk::CookieEcho(_) => {}
             //= https://www.rfc-editor.org/rfc/rfc3758#section-3.3.1
             //# It MUST instead act as if it does NOT support the FORWARD TSN chunk, returning an ERROR to the peer upon receipt of any FORWARD TSN.
             //= https://www.rfc-editor.org/rfc/rfc3758#section-3.3.2

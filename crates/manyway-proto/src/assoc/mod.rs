@@ -5,6 +5,7 @@
 //! | `state` | the states and their transitions |
 //! | `extensions` | what both ends can do beyond RFC 9260 |
 //! | `setup` | INIT, INIT-ACK, COOKIE-ECHO, COOKIE-ACK |
+//! | `collision` | both ends open at once, cookies that come twice, stale cookies |
 //! | `input` | a packet's way to its handlers |
 //! | `data`, `sack`, `forward_tsn`, `heartbeat`, `asconf`, `asconf_answer` | handlers, one file per kind of chunk |
 //! | `auth` | authenticated chunks |
@@ -38,6 +39,7 @@ mod asconf_answer;
 mod auth;
 mod bundle;
 mod bundle_sack;
+mod collision;
 mod commands;
 mod data;
 mod extensions;
@@ -62,6 +64,8 @@ pub(crate) use auth::{Auth, AuthOffer};
 pub use auth::{AuthConfig, AuthKeyError, AuthSecret};
 pub use extensions::{Extension, Extensions};
 use outbox::Outbox;
+#[cfg(test)]
+pub(crate) use setup::MAX_PEER_ADDRESSES;
 use setup::Setup;
 pub(crate) use setup::{BadInit, PeerInit, local_parameters};
 pub use state::AssocState;

@@ -1,6 +1,7 @@
 //! Set-up by the initiator, and what both sides learn of each other (RFC 9260, section 5).
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use bytes::Bytes;
 use manyway_wire::{
@@ -22,7 +23,7 @@ const PADDED_INIT: usize = 576;
 /// 20 s.
 const MAX_DOUBLINGS: u32 = 4;
 /// Addresses of the peer that are remembered.
-const MAX_PEER_ADDRESSES: usize = 16;
+pub(crate) const MAX_PEER_ADDRESSES: usize = 16;
 
 /// What INIT or INIT-ACK says of the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +150,10 @@ pub(super) struct Setup {
     pub(super) cookie: Option<Bytes>,
     /// A cookie was refused as stale: attempts go on being counted.
     pub(super) stale: bool,
+    /// When INIT or COOKIE-ECHO last left.
+    pub(super) sent_at: Option<Instant>,
+    /// The longer life that is asked for the next cookie.
+    pub(super) preservative: Option<Duration>,
     /// Pairs whose host said that nobody listens.
     refused: Vec<FourTuple>,
 }
@@ -177,6 +182,8 @@ impl Association {
             due: true,
             cookie: None,
             stale: false,
+            sent_at: None,
+            preservative: None,
             refused,
         };
         assoc.setup = Some(setup);
@@ -187,6 +194,10 @@ impl Association {
     pub(super) fn init_parameters(&self) -> ParameterList {
         let auth = self.auth.as_ref().map(|auth| auth.local());
         let mut list = local_parameters(self.config.extensions, auth, &[]);
+        if let Some(more) = self.setup.as_ref().and_then(|s| s.preservative) {
+            let ms = u32::try_from(more.as_millis()).unwrap_or(u32::MAX);
+            list.push(&Parameter::CookiePreservative(ms));
+        }
         let without = 20 + list.padded_len() + 4;
         list.push(&Parameter::Padding(PADDED_INIT.saturating_sub(without)));
         list
@@ -208,6 +219,7 @@ impl Association {
     pub(super) fn on_handshake_sent(&mut self, now: Instant) {
         let Some(setup) = &mut self.setup else { return };
         setup.due = false;
+        setup.sent_at = Some(now);
         let timeout = self.config.handshake_timeout * (1 << setup.attempts.min(MAX_DOUBLINGS));
         setup.deadline = Some(now + timeout);
     }

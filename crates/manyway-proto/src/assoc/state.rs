@@ -6,6 +6,7 @@ use std::fmt;
 /// has no object for it.
 ///
 /// ```text
+///   CookieWait, CookieEchoed ──cookie_echo of a peer that opens too──▶ Established
 ///   CookieWait ──init_ack──▶ CookieEchoed ──cookie_ack──▶ Established ◀── (COOKIE-ECHO accepted)
 ///   Established ──shutdown requested──▶ ShutdownPending ──drained──▶ ShutdownSent
 ///   Established, ShutdownPending ──SHUTDOWN──▶ ShutdownReceived ──drained──▶ ShutdownAckSent
@@ -61,6 +62,7 @@ macro_rules! events {
 events! {
     on_init_ack: CookieWait => CookieEchoed;
     on_cookie_ack: CookieEchoed => Established;
+    on_cookie_echo: CookieWait | CookieEchoed => Established;
     on_shutdown_requested: Established => ShutdownPending;
     on_drained_after_request: ShutdownPending => ShutdownSent;
     on_shutdown: Established | ShutdownPending => ShutdownReceived;
@@ -143,6 +145,8 @@ mod tests {
             table,
             "cookie-wait --on_init_ack--> cookie-echoed\n\
              cookie-echoed --on_cookie_ack--> established\n\
+             cookie-wait --on_cookie_echo--> established\n\
+             cookie-echoed --on_cookie_echo--> established\n\
              established --on_shutdown_requested--> shutdown-pending\n\
              shutdown-pending --on_drained_after_request--> shutdown-sent\n\
              established --on_shutdown--> shutdown-received\n\

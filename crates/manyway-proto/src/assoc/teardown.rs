@@ -280,22 +280,4 @@ impl Association {
         self.outbox = Default::default();
         self.close(CloseReason::Restarted);
     }
-
-    /// A stale cookie: begin again with INIT.
-    pub(super) fn restart_handshake(&mut self) {
-        if self.state != AssocState::CookieEchoed {
-            return;
-        }
-        //= https://www.rfc-editor.org/rfc/rfc9260#section-5.2.6
-        //# Send a new INIT chunk to the endpoint to generate a new State Cookie and reattempt the setup procedure
-        self.state = AssocState::CookieWait;
-        self.identity.peer_tag = manyway_wire::VerificationTag(0);
-        let first = self.paths.iter().next().map(|p| p.id);
-        first.into_iter().for_each(|id| self.give_up_in_flight(id));
-        if let Some(setup) = &mut self.setup {
-            setup.cookie = None;
-            setup.stale = true;
-            setup.due = true;
-        }
-    }
 }

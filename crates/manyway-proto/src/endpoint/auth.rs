@@ -60,6 +60,12 @@ impl Endpoint {
         }
     }
 
+    /// Whether the packet has an AUTH chunk under the keys of an association.
+    pub(super) fn proves(&mut self, id: AssocId, packet: &Packet<'_>) -> bool {
+        let slot = self.slots.get_mut(&id);
+        slot.is_some_and(|slot| slot.assoc.verifies(packet))
+    }
+
     //= https://www.rfc-editor.org/rfc/rfc4895#section-6.3
     //# If the receiver has an STCB, it MUST process the AUTH chunk as described above using the STCB from the existing association to authenticate the COOKIE-ECHO chunk and all the chunks after it.
     /// Whether a new association may take the place of `old`: where COOKIE-ECHO has to be

@@ -41,7 +41,9 @@ impl Endpoint {
         slot.armed = wanted;
     }
 
-    pub(super) fn insert(&mut self, assoc: Association, peer_keys: Vec<PeerKey>) {
+    /// The first `requested` of the keys stay for the association's life, the others follow its
+    /// paths.
+    pub(super) fn insert(&mut self, assoc: Association, peer_keys: Vec<PeerKey>, requested: usize) {
         let (id, identity) = (assoc.id(), assoc.identity());
         self.by_tag.insert(identity.local_tag, id);
         for key in &peer_keys {
@@ -53,11 +55,47 @@ impl Endpoint {
             armed: None,
             unlinked: false,
             peer_keys,
+            requested,
+            began: self.now,
             reflected_key: None,
         };
         self.slots.insert(id, slot);
         self.index_reflected(id);
         self.touch(id);
+    }
+
+    /// The peer is found by every address where it is known to receive.
+    pub(super) fn index_peer(&mut self, id: AssocId) {
+        let Some(slot) = self.slots.get_mut(&id).filter(|slot| !slot.unlinked) else {
+            return;
+        };
+        let identity = slot.assoc.identity();
+        let key = |remote| PeerKey {
+            remote,
+            local_port: identity.local_port,
+            peer_port: identity.peer_port,
+        };
+        let (keys, by_peer) = (&mut slot.peer_keys, &mut self.by_peer);
+        for remote in slot.assoc.confirmed_remotes() {
+            if !keys.iter().any(|key| key.remote == remote) {
+                keys.push(key(remote));
+                by_peer.insert(key(remote), id);
+            }
+        }
+        if keys.len() == slot.requested {
+            return;
+        }
+        let mut at = slot.requested;
+        while let Some(key) = keys.get(at).copied() {
+            if slot.assoc.confirmed_remotes().any(|r| r == key.remote) {
+                at += 1;
+                continue;
+            }
+            keys.swap_remove(at);
+            if by_peer.get(&key) == Some(&id) {
+                by_peer.remove(&key);
+            }
+        }
     }
 
     /// The peer's tag may have become known, or have changed with a new attempt to set up.
@@ -85,7 +123,11 @@ impl Endpoint {
         if std::mem::replace(&mut slot.unlinked, true) {
             return;
         }
-        self.by_tag.remove(&slot.assoc.identity().local_tag);
+        let tag = slot.assoc.identity().local_tag;
+        if self.by_tag.get(&tag) == Some(&id) {
+            self.by_tag.remove(&tag);
+        }
+        self.cookies.mark_used(self.now, tag, self.now - slot.began);
         for key in std::mem::take(&mut slot.peer_keys) {
             if self.by_peer.get(&key) == Some(&id) {
                 self.by_peer.remove(&key);

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use manyway_wire::{
-    Abort, CauseList, ChecksumPolicy, Chunk, ChunkType, CommonHeader, EncodeChunk, Packet,
-    PacketWriter, Port, RawChunk, ShutdownComplete, VerificationTag,
+    Abort, COMMON_HEADER_LEN, CauseList, ChecksumPolicy, Chunk, ChunkType, CommonHeader,
+    EncodeChunk, Packet, PacketWriter, Port, RawChunk, ShutdownComplete, VerificationTag,
 };
 
 use super::{Endpoint, ReflectedKey};
@@ -47,7 +47,7 @@ impl Endpoint {
     //# When receiving an SCTP packet, the endpoint MUST ensure that the value in the Verification Tag field of the received SCTP packet matches its own tag
     fn handle_known(&mut self, path: FourTuple, id: AssocId, datagram: &Bytes) {
         let now = self.now;
-        if self.is_handshake_repeat(id, datagram) {
+        if self.is_the_endpoints(id, datagram) {
             return self.handle_unknown(path, datagram);
         }
         let Some(slot) = self.slots.get_mut(&id) else {
@@ -59,14 +59,17 @@ impl Endpoint {
             return;
         }
         slot.assoc.handle_packet(now, path, datagram);
-        self.index_reflected(id);
         self.touch(id);
     }
 
-    /// A COOKIE-ECHO for an association that exists: its COOKIE-ACK was lost.
-    fn is_handshake_repeat(&self, id: AssocId, datagram: &Bytes) -> bool {
-        let initiator = self.slots.get(&id).is_some_and(|s| s.assoc.is_initiator());
-        !initiator && datagram.get(12) == Some(&ChunkType::COOKIE_ECHO.0)
+    /// What the endpoint answers though the tag is an association's.
+    fn is_the_endpoints(&self, id: AssocId, datagram: &Bytes) -> bool {
+        let first = kind_behind_auth(datagram);
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-8.5.1
+        //# If the receiver of a SHUTDOWN ACK chunk is in COOKIE-WAIT or COOKIE ECHOED state, the procedures in Section 8.4 SHOULD be followed
+        let setting_up = || self.slots.get(&id).is_some_and(|s| s.assoc.is_setting_up());
+        first == Some(ChunkType::COOKIE_ECHO)
+            || first == Some(ChunkType::SHUTDOWN_ACK) && setting_up()
     }
 
     fn handle_unknown(&mut self, path: FourTuple, datagram: &Bytes) {
@@ -126,14 +129,17 @@ impl Endpoint {
         packet: &Packet<'_>,
     ) {
         self.stats.stray_packets += 1;
-        let silent = [
-            ChunkType::ABORT,
+        let has = |kinds: &[ChunkType]| {
+            let mut all = packet.chunks().flatten();
+            all.any(|chunk| kinds.contains(&chunk.kind))
+        };
+        let wants_completion = has(&[ChunkType::SHUTDOWN_ACK]);
+        let news = [
             ChunkType::SHUTDOWN_COMPLETE,
             ChunkType::COOKIE_ACK,
             ChunkType::ERROR,
         ];
-        let kinds = || packet.chunks().flatten().map(|c| c.kind);
-        if kinds().any(|k| silent.contains(&k)) {
+        if has(&[ChunkType::ABORT]) || !wants_completion && has(&news) {
             return;
         }
         if !self.stray.allow(self.now) {
@@ -141,7 +147,7 @@ impl Endpoint {
             return;
         }
         let tag = header.verification_tag;
-        if kinds().any(|k| k == ChunkType::SHUTDOWN_ACK) {
+        if wants_completion {
             self.answer(
                 path,
                 header,
@@ -151,23 +157,13 @@ impl Endpoint {
                 },
             );
         } else {
-            self.answer_with_abort(path, header, tag, true);
+            let causes = CauseList::new();
+            let abort = Abort {
+                reflected_tag: true,
+                causes: causes.as_causes(),
+            };
+            self.answer(path, header, tag, &abort);
         }
-    }
-
-    pub(super) fn answer_with_abort(
-        &mut self,
-        path: FourTuple,
-        header: CommonHeader,
-        tag: VerificationTag,
-        reflected: bool,
-    ) {
-        let causes = CauseList::new();
-        let abort = Abort {
-            reflected_tag: reflected,
-            causes: causes.as_causes(),
-        };
-        self.answer(path, header, tag, &abort);
     }
 
     /// Sends one chunk back the way the packet with `header` came.
@@ -197,6 +193,20 @@ impl Endpoint {
 fn verification_tag(datagram: &[u8]) -> Option<VerificationTag> {
     let tag = datagram.get(4..8)?;
     Some(VerificationTag(u32::from_be_bytes(tag.try_into().ok()?)))
+}
+
+/// The type of the first chunk that is not AUTH.
+fn kind_behind_auth(datagram: &[u8]) -> Option<ChunkType> {
+    let chunk = datagram.get(COMMON_HEADER_LEN..)?;
+    let first = chunk.first().copied().map(ChunkType)?;
+    if first != ChunkType::AUTH {
+        return Some(first);
+    }
+    let len = u16::from_be_bytes(chunk.get(2..4)?.try_into().ok()?);
+    chunk
+        .get(usize::from(len).next_multiple_of(4))
+        .copied()
+        .map(ChunkType)
 }
 
 fn ports(datagram: &[u8]) -> Option<(Port, Port)> {

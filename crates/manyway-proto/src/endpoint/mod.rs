@@ -18,14 +18,17 @@ use crate::path::{FourTuple, PathId};
 use crate::time::Instant;
 
 mod auth;
+mod collision;
 mod cookie;
+mod cookie_echo;
 mod handshake;
 mod index;
 mod input;
+mod jar;
 mod output;
 mod stray;
 
-use cookie::CookieJar;
+use jar::CookieJar;
 use stray::StrayAnswers;
 
 /// What [`Endpoint::connect`] needs to know.
@@ -71,8 +74,13 @@ pub struct EndpointStats {
     pub stray_unanswered: u64,
     /// INITs answered.
     pub inits_answered: u64,
-    /// COOKIE-ECHOs refused: forged, stale or used before.
+    /// COOKIE-ECHOs refused: forged, stale, used before, or too late for an association that has
+    /// gone on without them.
     pub cookies_refused: u64,
+    /// Associations that ended because the peer restarted.
+    pub restarts: u64,
+    /// INITs of peers of an association that named addresses which the association does not have.
+    pub restarts_refused: u64,
     /// Associations opened by peers.
     pub associations_accepted: u64,
     /// Handshakes refused because of [`EndpointConfig::max_associations`].
@@ -90,6 +98,10 @@ struct Slot {
     unlinked: bool,
     /// Its entries in `by_peer`.
     peer_keys: Vec<PeerKey>,
+    /// How many of them were given by who asked for the association.
+    requested: usize,
+    /// When it came into being here.
+    began: Instant,
     /// Its entry in `by_reflected`.
     reflected_key: Option<ReflectedKey>,
 }
@@ -162,7 +174,10 @@ impl Endpoint {
         rng.fill_bytes(&mut key);
         Self {
             transport: Arc::new(config.transport.clone()),
-            cookies: CookieJar::new(key, config.cookie_lifetime),
+            cookies: CookieJar::new(
+                key,
+                config.cookie_lifetime + config.max_cookie_lifetime_increment,
+            ),
             stray: StrayAnswers::new(config.max_stray_answers_per_second),
             config,
             listening: HashSet::new(),
@@ -208,6 +223,30 @@ impl Endpoint {
     ///
     /// See [`ConnectError`].
     pub fn connect(&mut self, now: Instant, request: Connect) -> Result<AssocId, ConnectError> {
+        self.open(now, None, request)
+    }
+
+    /// As [`Endpoint::connect`], from a chosen SCTP port. If the peer opens the same association at
+    /// the same time, both ends get one and the same (RFC 9260, section 5.2.1).
+    ///
+    /// # Errors
+    ///
+    /// See [`ConnectError`].
+    pub fn connect_from(
+        &mut self,
+        now: Instant,
+        local_port: Port,
+        request: Connect,
+    ) -> Result<AssocId, ConnectError> {
+        self.open(now, Some(local_port), request)
+    }
+
+    fn open(
+        &mut self,
+        now: Instant,
+        local_port: Option<Port>,
+        request: Connect,
+    ) -> Result<AssocId, ConnectError> {
         self.advance(now);
         if self.slots.len() >= self.config.max_associations {
             return Err(ConnectError::TooManyAssociations);
@@ -234,9 +273,15 @@ impl Endpoint {
             };
             request.remotes.iter().map(to).collect::<Vec<_>>()
         };
-        let local_port = self
-            .ephemeral_port(keys)
-            .ok_or(ConnectError::TooManyAssociations)?;
+        let local_port = match local_port {
+            None => self
+                .ephemeral_port(keys)
+                .ok_or(ConnectError::TooManyAssociations)?,
+            Some(port) if keys(port).iter().any(|key| self.by_peer.contains_key(key)) => {
+                return Err(ConnectError::InUse);
+            }
+            Some(port) => port,
+        };
         let keys = keys(local_port);
         let identity = Identity {
             local_port,
@@ -249,7 +294,8 @@ impl Endpoint {
         let new = self.new_association(identity, request.locals, initial_tsn, auth_random);
         let id = new.id;
         let assoc = Association::initiate(self.now, new, pairs);
-        self.insert(assoc, keys);
+        let requested = keys.len();
+        self.insert(assoc, keys, requested);
         self.handshakes.insert(id);
         Ok(id)
     }

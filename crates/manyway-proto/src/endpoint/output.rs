@@ -46,6 +46,8 @@ impl Endpoint {
             }
             let closed = slot.assoc.state() == AssocState::Closed;
             self.rearm(id);
+            self.index_peer(id);
+            self.index_reflected(id);
             if closed {
                 self.unlink(id);
             }

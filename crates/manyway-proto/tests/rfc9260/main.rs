@@ -4,7 +4,10 @@
 
 mod acknowledging;
 mod association;
+mod collisions;
+mod cookies;
 mod nr_sack;
 mod pair;
+mod restarts;
 mod sack_immediately;
 mod set_up;

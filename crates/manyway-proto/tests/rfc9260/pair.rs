@@ -1,12 +1,12 @@
 //! Two endpoints whose packets a test can see, hold back, and make up.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
 use manyway_proto::{
     AssocId, AssocState, Association, CloseReason, Connect, ConnectError, Endpoint, EndpointConfig,
-    Event, FourTuple, Instant, Port,
+    Event, FourTuple, Instant, Message, Port,
 };
 use manyway_wire::{
     ChecksumPolicy, Chunk, ChunkType, CommonHeader, Data, DataFlags, DuplicateTsns, EncodeChunk,
@@ -58,6 +58,16 @@ impl Seen {
     pub(crate) fn kinds(&self) -> Vec<ChunkType> {
         let packet = Packet::decode(&self.bytes, ChecksumPolicy::Verify).unwrap();
         packet.chunks().map(|raw| raw.unwrap().kind).collect()
+    }
+
+    /// The same INIT with one address more.
+    pub(crate) fn with_address(&self, ip: impl Into<IpAddr>) -> Bytes {
+        let parameter = match ip.into() {
+            IpAddr::V4(ip) => [&[0, 5, 0, 8][..], &ip.octets()].concat(),
+            IpAddr::V6(ip) => [&[0, 6, 0, 20][..], &ip.octets()].concat(),
+        };
+        let value = [&self.bytes[16..32], &parameter, &self.bytes[32..]].concat();
+        packet(self.header, &[&raw(1, 0, &value)])
     }
 
     /// Looks at the first chunk of a kind.
@@ -122,6 +132,106 @@ impl Pair {
             port: SERVER_PORT,
         };
         self.ends[0].connect(self.now, request)
+    }
+
+    /// SCTP ports of ends that open towards each other.
+    pub(crate) const PORTS: [Port; 2] = [Port(5000), Port(6000)];
+
+    pub(crate) fn request(&self, end: usize, port: Port) -> Connect {
+        Connect {
+            locals: vec![address(end)],
+            remotes: vec![address(1 - end)],
+            port,
+        }
+    }
+
+    pub(crate) fn try_connect_from(&mut self, end: usize) -> Result<AssocId, ConnectError> {
+        let request = self.request(end, Self::PORTS[1 - end]);
+        self.ends[end].connect_from(self.now, Self::PORTS[end], request)
+    }
+
+    pub(crate) fn connect_from(&mut self, end: usize) {
+        self.ids[end] = Some(self.try_connect_from(end).unwrap());
+    }
+
+    /// Both ends open the same association.
+    pub(crate) fn connect_both(&mut self) {
+        self.connect_from(0);
+        self.connect_from(1);
+    }
+
+    /// Both ends have the association of `ids` and no other, and can talk.
+    pub(crate) fn assert_one_association_that_works(&mut self) {
+        for end in 0..2 {
+            assert_eq!(self.state(end), AssocState::Established);
+            assert_eq!(self.ends[end].associations().count(), 1);
+        }
+        for from in 0..2 {
+            let now = self.now;
+            let id = self.ids[from].unwrap();
+            let assoc = self.ends[from].association_mut(now, id).unwrap();
+            assoc.send(Message::new(1, vec![9; 99])).unwrap();
+            self.settle();
+            let id = self.ids[1 - from].unwrap();
+            let assoc = self.ends[1 - from].association_mut(now, id).unwrap();
+            let message = std::iter::from_fn(|| assoc.recv()).find(|m| m.stream.0 == 1);
+            assert_eq!(message.map(|m| m.payload.len()), Some(99));
+        }
+    }
+
+    /// Delivers packets in an order that `seed` decides, loses some, repeats some, and lets timers
+    /// fire, until nothing happens any more for a while. `spoil` in 16 packets are lost, and as
+    /// many come twice, of the first fifty.
+    pub(crate) fn shuffle(&mut self, seed: u64, spoil: u64) {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut random = |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 20) % below
+        };
+        let mut flying: Vec<(usize, Bytes)> = Vec::new();
+        let mut spoiled = 0;
+        let end = self.now + 40_000 * MS;
+        while self.now < end {
+            for from in 0..2 {
+                let packets = self.take(from);
+                flying.extend(packets.into_iter().map(|seen| (1 - from, seen.bytes)));
+            }
+            if flying.is_empty() || random(8) == 0 {
+                let next = self.ends.iter_mut().filter_map(|e| e.poll_timeout()).min();
+                let latest = match flying.is_empty() {
+                    true => end,
+                    false => self.now + 10 * MS,
+                };
+                self.now = next.unwrap_or(end).max(self.now + MS / 10).min(latest);
+                let now = self.now;
+                self.ends.iter_mut().for_each(|e| e.handle_timeout(now));
+                continue;
+            }
+            let at = random(flying.len() as u64) as usize;
+            let (to, bytes) = flying.swap_remove(at);
+            let luck = if spoiled < 50 { random(16) } else { 15 };
+            spoiled += 1;
+            if luck < spoil {
+                continue;
+            }
+            if luck < 2 * spoil {
+                flying.push((to, bytes.clone()));
+            }
+            self.deliver(to, bytes);
+        }
+        self.settle();
+    }
+
+    /// Lets the time pass that repetitions need.
+    pub(crate) fn run_timers(&mut self) {
+        for _ in 0..100 {
+            self.now += 50 * MS;
+            let now = self.now;
+            self.ends.iter_mut().for_each(|e| e.handle_timeout(now));
+            self.settle();
+        }
     }
 
     pub(crate) fn connect(&mut self) {
@@ -206,9 +316,13 @@ impl Pair {
     }
 
     pub(crate) fn deliver(&mut self, to: usize, bytes: Bytes) {
+        self.deliver_from(to, address(1 - to), bytes);
+    }
+
+    pub(crate) fn deliver_from(&mut self, to: usize, remote: SocketAddr, bytes: Bytes) {
         let path = FourTuple {
             local: address(to),
-            remote: address(1 - to),
+            remote,
         };
         self.ends[to].handle_datagram(self.now, path, bytes);
     }
@@ -223,6 +337,13 @@ impl Pair {
                 list.into_iter()
                     .for_each(|seen| self.deliver(1 - end, seen.bytes));
             }
+        }
+    }
+
+    /// Delivers what the server has to say, and nothing that the client answers.
+    pub(crate) fn settle_once(&mut self) {
+        for seen in self.take(1) {
+            self.deliver(0, seen.bytes);
         }
     }
 

@@ -119,15 +119,6 @@ impl Association {
         self.outbox.push(path, Control::Error(causes));
     }
 
-    /// COOKIE-ECHO once more, behind an AUTH chunk: COOKIE-ACK was lost. Without one the endpoint
-    /// deals with it before the association sees it.
-    pub(in crate::assoc) fn on_cookie_repeated(&mut self, ctx: &PacketContext<'_>) {
-        let waiting = self.outbox.contains(|c| matches!(c, Control::CookieAck));
-        if ctx.authenticated && !self.initiator && !waiting {
-            self.outbox.push(ctx.path, Control::CookieAck);
-        }
-    }
-
     /// Whether the packet has an AUTH chunk under this association's keys.
     pub(crate) fn verifies(&mut self, packet: &Packet<'_>) -> bool {
         let proof = packet.authentication().zip(self.auth.as_mut());

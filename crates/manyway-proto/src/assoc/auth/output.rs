@@ -5,7 +5,7 @@ use manyway_wire::{ChunkType, PacketWriter};
 use super::Auth;
 use crate::assoc::Association;
 use crate::assoc::outbox::Control;
-use crate::path::{FourTuple, PathId};
+use crate::path::PathId;
 use crate::seal::Protection;
 
 impl Auth {
@@ -52,17 +52,6 @@ impl Association {
         if auth.overhead() > 0 || control && self.outbox.any_for(path, changes_addresses) {
             auth.push(writer);
         }
-    }
-
-    /// Repeats COOKIE-ACK if the peer takes it only authenticated; else the endpoint does.
-    pub(crate) fn repeat_cookie_ack(&mut self, tuple: FourTuple) -> bool {
-        let auth = self.auth.as_ref();
-        let mine = auth.is_some_and(|a| a.must_authenticate(ChunkType::COOKIE_ACK));
-        let path = self.paths.by_tuple(&tuple).or_else(|| self.paths.best());
-        if let Some(path) = path.filter(|_| mine) {
-            self.outbox.push(path, Control::CookieAck);
-        }
-        mine
     }
 
     /// COOKIE-ECHO is about to be pushed: it comes first unless it has to be authenticated.
