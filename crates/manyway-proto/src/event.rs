@@ -5,6 +5,7 @@ use manyway_wire::{KeyId, Ppid, StreamId};
 
 use crate::error::CloseReason;
 use crate::path::PathId;
+use crate::send::AbandonReason;
 
 /// A user message (RFC 9260, section 1.3: delivered whole, boundaries kept).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +79,17 @@ pub enum Event {
     Readable,
     /// There is room in the send buffer after a [`crate::SendError::WouldBlock`].
     Writable,
+    /// A message was given up. Comes only after [`crate::Association::report_abandoned`].
+    Abandoned {
+        /// Its stream.
+        stream: StreamId,
+        /// [`crate::SendOptions::context`] of the message.
+        context: u64,
+        /// A part of it was sent, or all; it may have arrived nevertheless.
+        sent: bool,
+        /// Why.
+        reason: AbandonReason,
+    },
     /// A path was confirmed, or carries data again.
     PathUp {
         /// Which.

@@ -1,5 +1,7 @@
 //! Counters of an association.
 
+use crate::send::AbandonedMessages;
+
 /// Counters since the association began. Bytes are user data unless said otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -20,6 +22,10 @@ pub struct AssocStats {
     pub duplicate_chunks: u64,
     /// DATA chunks dropped because the receive buffer was full.
     pub receive_buffer_drops: u64,
+    /// Messages that this side gave up (RFC 7496, section 4.4).
+    pub abandoned: AbandonedMessages,
+    /// FORWARD-TSN and I-FORWARD-TSN chunks sent.
+    pub forward_tsns_sent: u64,
     /// TSNs that the peer gave up on before they arrived.
     pub skipped_tsns: u64,
     /// Messages of which a part was given to the application before they were complete.

@@ -9,7 +9,7 @@ use super::Association;
 use super::outbox::Control;
 use crate::cmt::{buffers, buffers::Buffers};
 use crate::path::{HEARTBEAT_INFO_LEN, PathId};
-use crate::send::{Afterwards, Fate, SentChunk, Shot};
+use crate::send::{Afterwards, Fate, Membership, SentChunk, Shot};
 use crate::time::Instant;
 
 /// A chunk that is encoded already.
@@ -101,6 +101,7 @@ impl Association {
     ) -> bool {
         let mut any = false;
         loop {
+            self.give_up_lost(now);
             let sent = match self.sender.outstanding.first_lost() {
                 Some(index) => self.bundle_lost(now, id, index, writer),
                 None => self.bundle_new(now, id, writer),
@@ -198,6 +199,7 @@ impl Association {
             ppid: piece.ppid,
             flags: piece.flags,
             payload: piece.payload,
+            membership: Membership::default(),
             transmissions: 1,
             sent_at: now,
             fate: Fate::InFlight(Shot {
@@ -223,7 +225,7 @@ impl Association {
         path.in_flight += chunk.flight_bytes();
         self.stats.bytes_sent += payload;
         self.sender.peer_window = afterwards.peer_window;
-        self.sender.outstanding.push(chunk);
+        self.sender.push_sent(piece.origin, chunk);
         true
     }
 

@@ -39,14 +39,28 @@ impl Association {
             return Err(SendError::InvalidStream(message.stream.0));
         }
         // A message larger than the buffer may go when the buffer is empty.
-        let buffered = self.sender.buffered();
-        if buffered > 0 && buffered + len > self.config.send_buffer {
+        if !self.has_send_room(len) {
+            let default = self.sender.expendable.default_for(message.stream);
+            let reliability = options.reliability.unwrap_or(default);
+            self.make_room(len, reliability.priority);
+        }
+        if !self.has_send_room(len) {
             self.sender.blocked = true;
             return Err(SendError::WouldBlock(message));
         }
         self.stats.messages_sent += 1;
-        self.sender.queue.push(message, options);
+        self.sender.enqueue(self.now, message, options);
         Ok(())
+    }
+
+    fn has_send_room(&self, len: usize) -> bool {
+        let buffered = self.sender.buffered();
+        buffered == 0 || buffered + len <= self.config.send_buffer
+    }
+
+    /// The application is about to give commands.
+    pub(crate) fn on_command(&mut self, now: Instant) {
+        self.now = now;
     }
 
     pub(super) fn outbound_streams(&self) -> u16 {

@@ -11,6 +11,7 @@
 //! | `auth` | authenticated chunks |
 //! | `moving` | packets from unknown addresses, paths that follow the peer |
 //! | `teardown` | SHUTDOWN and ABORT |
+//! | `abandon`, `forward_tsn_out` | messages that are given up |
 //! | `output`, `bundle`, `bundle_sack` | which packet leaves next, and what is in it |
 //! | `timers` | deadlines |
 //! | `streams` | priorities, weights and scheduling of the outgoing streams |
@@ -29,11 +30,12 @@ use crate::event::Event;
 use crate::path::{CandidateLimit, FourTuple, PathId, PathState, Paths};
 use crate::recv::{Receiver, SackSchedule, TsnMap};
 use crate::sched::{LowestRtt, PathView, Scheduler};
-use crate::send::{Outstanding, SendQueue, Sender};
+use crate::send::{Expendable, Forward, Outstanding, SendQueue, Sender};
 use crate::stats::AssocStats;
 use crate::stream::Inbound;
 use crate::time::Instant;
 
+mod abandon;
 mod asconf;
 mod asconf_answer;
 mod auth;
@@ -44,6 +46,7 @@ mod commands;
 mod data;
 mod extensions;
 mod forward_tsn;
+mod forward_tsn_out;
 mod getters;
 mod heartbeat;
 mod input;
@@ -133,6 +136,8 @@ pub struct Association {
     /// Timeouts in a row, over all paths.
     error_count: u32,
     last_heard: Instant,
+    /// When the application last had its hands on it.
+    now: Instant,
     rng: StdRng,
 }
 
@@ -166,6 +171,9 @@ impl Association {
                 peer_full: false,
                 last_sack: None,
                 reneges: 0,
+                expendable: Expendable::default(),
+                can_abandon_sent: false,
+                forward: Forward::default(),
                 blocked: false,
             },
             receiver: Receiver {
@@ -189,6 +197,7 @@ impl Association {
             stats: AssocStats::default(),
             error_count: 0,
             last_heard: now,
+            now,
             rng: StdRng::from_seed(new.seed),
             config: new.config,
         }

@@ -17,6 +17,7 @@ impl Association {
         max_datagrams: usize,
         buf: &mut Vec<u8>,
     ) -> Option<Transmit> {
+        self.give_up_messages(now);
         if self.setup.as_ref().is_some_and(|s| s.due) {
             return self.transmit_handshake(now, buf);
         }
@@ -62,11 +63,12 @@ impl Association {
         if let Some(path) = self.paths.iter().find(|p| p.heartbeats.due) {
             return Some(path.id);
         }
-        if self.receiver.sack.is_due() {
-            self.sack_path()
-        } else {
-            None
+        if self.receiver.sack.is_due()
+            && let Some(path) = self.sack_path()
+        {
+            return Some(path);
         }
+        self.forward_tsn_path()
     }
 
     /// Acknowledgements leave where the data arrived, or elsewhere if that path is in doubt.
@@ -250,6 +252,7 @@ impl Association {
             {
                 self.bundle_sack(&mut writer);
             }
+            self.bundle_forward_tsn(now, id, &mut writer);
         }
         if with_data {
             self.bundle_data(now, id, &mut writer);

@@ -143,6 +143,7 @@ impl Association {
                 self.on_path_acked(now, id, arrived_on);
             }
         }
+        self.advance_peer_after_sack(now);
         Ok(())
     }
 
@@ -237,6 +238,6 @@ fn on_chunk_acked(paths: &mut Paths, chunk: &SentChunk) {
                 path.ack.revived = true;
             }
         }
-        Fate::Acked | Fate::Settled => {}
+        Fate::Acked | Fate::Settled | Fate::Abandoned => {}
     }
 }

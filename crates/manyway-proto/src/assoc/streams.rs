@@ -73,7 +73,7 @@ impl Association {
         self.sender.queue.weight(stream)
     }
 
-    fn require_stream(&self, stream: StreamId) -> Result<(), StreamError> {
+    pub(super) fn require_stream(&self, stream: StreamId) -> Result<(), StreamError> {
         if stream.0 < self.outbound_streams() {
             Ok(())
         } else {

@@ -16,6 +16,9 @@ impl Association {
             self.teardown.deadline,
             self.asconf.deadline,
             self.receiver.sack.deadline(),
+            self.sender.forward.deadline(),
+            self.sender.expendable.next_deadline(),
+            self.sender.outstanding.lost_deadline(),
         ];
         let own = own.into_iter().fold(None, earlier);
         self.paths
@@ -33,6 +36,8 @@ impl Association {
         for id in self.paths.ids() {
             self.handle_path_timeout(now, id);
         }
+        self.on_forward_tsn_timeout(now);
+        self.give_up_messages(now);
         self.after_input(now);
     }
 

@@ -325,7 +325,9 @@ impl Endpoint {
     pub fn association_mut(&mut self, now: Instant, id: AssocId) -> Option<&mut Association> {
         self.advance(now);
         self.touch(id);
-        self.slots.get_mut(&id).map(|slot| &mut slot.assoc)
+        let assoc = self.slots.get_mut(&id).map(|slot| &mut slot.assoc)?;
+        assoc.on_command(self.now);
+        Some(assoc)
     }
 
     /// The associations, in no order.

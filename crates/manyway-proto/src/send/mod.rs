@@ -1,19 +1,27 @@
 //! The sending half: messages waiting, chunks in flight, what was sent on which path.
 
+mod abandon;
 mod claims;
+mod forward;
 mod immediate;
 mod options;
 mod outstanding;
+mod pr;
 mod queue;
+mod reliability;
 mod sent_log;
 
 use crate::time::Instant;
 
+pub(crate) use abandon::{BegunId, Limited, Membership};
 pub(crate) use claims::{BadAck, Claims};
+pub(crate) use forward::Forward;
 pub(crate) use immediate::Afterwards;
 pub use options::SendOptions;
 pub(crate) use outstanding::{Fate, Outstanding, SentChunk, Shot};
-pub(crate) use queue::SendQueue;
+pub(crate) use pr::Expendable;
+pub(crate) use queue::{MessageKey, SendQueue};
+pub use reliability::{AbandonReason, AbandonedMessages, Reliability};
 pub(crate) use sent_log::SentLog;
 
 /// The sending half of an association.
@@ -31,6 +39,12 @@ pub(crate) struct Sender {
     pub(crate) reneges: u32,
     /// The application was refused and waits for room.
     pub(crate) blocked: bool,
+    /// Which queued messages may be given up.
+    pub(crate) expendable: Expendable,
+    /// The peer understands that sent messages are given up.
+    pub(crate) can_abandon_sent: bool,
+    /// What the peer was told of messages given up.
+    pub(crate) forward: Forward,
 }
 
 impl Sender {

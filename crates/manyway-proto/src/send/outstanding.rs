@@ -12,6 +12,7 @@ use manyway_wire::{
 use super::claims::{AckOutcome, BadAck, Claims};
 use crate::path::PathId;
 use crate::range_set::RangeSet;
+use crate::send::abandon::{Membership, Partial};
 use crate::stream::Place;
 use crate::time::Instant;
 
@@ -24,7 +25,7 @@ pub(crate) struct Shot {
 
 impl Shot {
     /// On no path: nothing of it arrives any more.
-    const NONE: Self = Self {
+    pub(super) const NONE: Self = Self {
         path: PathId::new(0),
         number: 0,
     };
@@ -42,6 +43,8 @@ pub(crate) enum Fate {
     /// Acknowledged by a non-renegable gap block: the payload is gone, only the TSN is kept until
     /// the cumulative point passes it.
     Settled,
+    /// Given up, whether it arrived or not: the payload is gone, and the peer is told to skip it.
+    Abandoned,
 }
 
 /// A chunk with its TSN assigned.
@@ -55,6 +58,7 @@ pub(crate) struct SentChunk {
     pub(crate) transmissions: u16,
     pub(crate) sent_at: Instant,
     pub(crate) fate: Fate,
+    pub(crate) membership: Membership,
 }
 
 impl SentChunk {
@@ -115,6 +119,8 @@ pub(crate) struct Outstanding {
     buffered: usize,
     /// Payload bytes not acknowledged at all: in flight or lost.
     unacked: u64,
+    /// What is given up.
+    pub(super) partial: Partial,
 }
 
 impl Outstanding {
@@ -128,6 +134,7 @@ impl Outstanding {
             lost: BTreeSet::new(),
             buffered: 0,
             unacked: 0,
+            partial: Partial::default(),
         }
     }
 
@@ -157,6 +164,11 @@ impl Outstanding {
         self.tsn(self.end())
     }
 
+    /// The index after the cumulative TSN.
+    pub(super) fn base(&self) -> u64 {
+        self.base
+    }
+
     fn end(&self) -> u64 {
         self.base + self.chunks.len() as u64
     }
@@ -184,6 +196,19 @@ impl Outstanding {
         self.buffered += chunk.payload.len();
         self.unacked += chunk.payload.len() as u64;
         self.chunks.push_back(chunk);
+    }
+
+    /// A chunk that was lost needs no retransmission.
+    pub(super) fn forget_lost(&mut self, index: u64) {
+        self.lost.remove(&index);
+    }
+
+    /// Payload of a chunk of this fate is not kept any more.
+    pub(super) fn on_payload_dropped(&mut self, bytes: usize, fate: Fate) {
+        self.buffered -= bytes;
+        if matches!(fate, Fate::InFlight(_) | Fate::Lost(_)) {
+            self.unacked -= bytes as u64;
+        }
     }
 
     /// Whether the chunk is in flight by just this shot.
@@ -275,7 +300,8 @@ impl Outstanding {
             self.base += 1;
             self.base_tsn = self.base_tsn.next();
             self.buffered -= chunk.payload.len();
-            if !matches!(chunk.fate, Fate::Acked | Fate::Settled) {
+            self.partial.on_popped(index, &chunk);
+            if !matches!(chunk.fate, Fate::Acked | Fate::Settled | Fate::Abandoned) {
                 self.unacked -= chunk.payload.len() as u64;
                 self.lost.remove(&index);
                 on_acked(index, &chunk);
@@ -292,6 +318,9 @@ impl Outstanding {
             for index in missing {
                 // The index lies within the window: the caller compared it with both ends.
                 let chunk = &mut chunks[(index - base) as usize];
+                if chunk.fate == Fate::Abandoned {
+                    continue;
+                }
                 on_acked(index, chunk);
                 chunk.fate = Fate::Acked;
                 acked_bytes += chunk.payload.len() as u64;
@@ -310,7 +339,9 @@ impl Outstanding {
             for index in missing {
                 // The index lies within the window: the caller compared it with both ends.
                 let chunk = &mut chunks[(index - base) as usize];
-                chunk.fate = Fate::Settled;
+                if chunk.fate != Fate::Abandoned {
+                    chunk.fate = Fate::Settled;
+                }
                 freed += std::mem::take(&mut chunk.payload).len();
             }
         });
@@ -344,6 +375,9 @@ impl Outstanding {
         let mut count = 0;
         for index in acked.iter().flatten().filter(|i| !kept.contains(*i)) {
             let chunk = &mut self.chunks[(index - self.base) as usize];
+            if chunk.fate == Fate::Abandoned {
+                continue;
+            }
             chunk.fate = Fate::Lost(Shot::NONE);
             self.unacked += chunk.payload.len() as u64;
             self.lost.insert(index);
@@ -379,6 +413,7 @@ mod tests {
                 ppid: Ppid(0),
                 flags: DataFlags::default(),
                 payload: Bytes::from_static(&[0; 10]),
+                membership: Membership::default(),
                 transmissions: 1,
                 sent_at: Instant::ZERO,
                 fate: Fate::InFlight(Shot {

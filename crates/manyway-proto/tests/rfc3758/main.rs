@@ -6,3 +6,4 @@
 #[path = "../rfc9260/pair.rs"]
 mod pair;
 mod receiver;
+mod sender;

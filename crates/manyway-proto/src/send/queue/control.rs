@@ -5,7 +5,9 @@ use std::num::NonZeroU16;
 use manyway_wire::StreamId;
 
 use super::{MessageKey, Queued, SendQueue};
+use crate::send::BegunId;
 use crate::stream::StreamScheduler;
+use crate::time::Instant;
 
 impl SendQueue {
     /// Changes the scheduler, from the next piece on; a message that was begun is finished first
@@ -43,10 +45,6 @@ impl SendQueue {
     }
 }
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for partial reliability and stream resets")
-)]
 impl SendQueue {
     /// A message that still waits, or of which a part does.
     pub(crate) fn get(&self, key: MessageKey) -> Option<&Queued> {
@@ -68,6 +66,23 @@ impl SendQueue {
         Some(queued)
     }
 
+    /// The message is dropped at `at`.
+    pub(crate) fn set_expiry(&mut self, key: MessageKey, at: Instant) {
+        if let Some(queued) = self.messages.get_mut(key) {
+            queued.expires = Some(at);
+        }
+    }
+
+    /// The pieces of the message that were sent can be given up under this name.
+    pub(crate) fn set_begun(&mut self, key: MessageKey, begun: BegunId) {
+        if let Some(queued) = self.messages.get_mut(key) {
+            queued.begun = Some(begun);
+        }
+    }
+}
+
+#[cfg_attr(not(test), expect(dead_code, reason = "for resets of streams"))]
+impl SendQueue {
     /// Messages given from now on wait until [`SendQueue::release`]; those in the queue still go.
     pub(crate) fn hold(&mut self, id: StreamId) {
         let next = self.messages.next_number();

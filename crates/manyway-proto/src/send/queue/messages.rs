@@ -1,8 +1,10 @@
 //! The messages of all streams in one place: lists without an allocation per stream or message.
 
 use crate::event::Message;
-use crate::send::SendOptions;
+use crate::send::pr::Origin;
+use crate::send::{BegunId, Reliability, SendOptions};
 use crate::stream::Place;
+use crate::time::Instant;
 
 const NIL: u32 = u32::MAX;
 /// Room that an empty queue keeps, in messages.
@@ -24,6 +26,28 @@ pub(crate) struct Queued {
     pub(crate) options: SendOptions,
     /// The next piece's place, once a piece was taken.
     pub(crate) next_place: Option<Place>,
+    /// The message is dropped then.
+    pub(crate) expires: Option<Instant>,
+    /// Names its pieces that were sent, if they can be given up.
+    pub(crate) begun: Option<BegunId>,
+}
+
+impl Queued {
+    pub(crate) fn reliability(&self) -> Reliability {
+        self.options.reliability.unwrap_or_default()
+    }
+
+    /// What is to be known of a message that may be given up when a piece of it is sent.
+    pub(super) fn origin(&self, key: MessageKey) -> Option<Origin> {
+        let reliability = self.options.reliability.filter(|r| !r.is_reliable())?;
+        Some(Origin {
+            key,
+            reliability,
+            context: self.options.context,
+            expires: self.expires,
+            begun: self.begun,
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -99,6 +123,8 @@ impl Messages {
                 message,
                 options,
                 next_place: None,
+                expires: None,
+                begun: None,
             }),
             prev: list.tail,
             next: NIL,
@@ -129,6 +155,13 @@ impl Messages {
         self.slots.get(list.head as usize)?.queued.as_ref()
     }
 
+    /// See [`Queued::origin`].
+    pub(super) fn front_origin(&self, list: &List) -> Option<Origin> {
+        let front = self.front(list)?;
+        let (number, slot) = (front.number, list.head);
+        front.origin(MessageKey { number, slot })
+    }
+
     pub(super) fn front_mut(&mut self, list: &List) -> Option<&mut Queued> {
         self.slots.get_mut(list.head as usize)?.queued.as_mut()
     }
@@ -139,6 +172,11 @@ impl Messages {
 
     pub(super) fn get(&self, key: MessageKey) -> Option<&Queued> {
         let queued = self.slots.get(key.slot as usize)?.queued.as_ref()?;
+        (queued.number == key.number).then_some(queued)
+    }
+
+    pub(super) fn get_mut(&mut self, key: MessageKey) -> Option<&mut Queued> {
+        let queued = self.slots.get_mut(key.slot as usize)?.queued.as_mut()?;
         (queued.number == key.number).then_some(queued)
     }
 

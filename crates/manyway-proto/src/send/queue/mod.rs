@@ -12,6 +12,7 @@ use bytes::Bytes;
 use manyway_wire::{DATA_HEADER_LEN, DataFlags, I_DATA_HEADER_LEN, Ppid, StreamId};
 
 use super::SendOptions;
+use super::pr::Origin;
 use crate::event::Message;
 use crate::stream::{FrontMessage, Place, StreamScheduler, StreamView};
 
@@ -33,6 +34,8 @@ pub(crate) struct Piece {
     pub(crate) ppid: Ppid,
     pub(crate) flags: DataFlags,
     pub(crate) payload: Bytes,
+    /// Where it comes from, if its message may be given up.
+    pub(crate) origin: Option<Origin>,
 }
 
 /// The messages of all streams; a [`StreamScheduler`] says which stream is next.
@@ -128,6 +131,7 @@ impl SendQueue {
         let room = space.checked_sub(self.header_len())?;
         let id = self.next_stream()?;
         let stream = self.streams.get_mut(&id)?;
+        let origin = self.messages.front_origin(&stream.messages);
         let front = self.messages.front_mut(&stream.messages)?;
         let len = front.message.payload.len();
         if len > room && (!packet_empty || room < 4) {
@@ -162,6 +166,7 @@ impl SendQueue {
                 end,
             },
             payload,
+            origin,
         })
     }
 
