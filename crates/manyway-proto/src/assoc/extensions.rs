@@ -59,6 +59,10 @@ impl Extension {
     ];
 }
 
+/// Set in what a peer offers that lists I-FORWARD-TSN. It is no extension of its own: it goes with
+/// [`Extension::PartialReliability`] and [`Extension::Interleaving`].
+const I_FORWARD_TSN: u16 = 1 << 15;
+
 /// A set of [`Extension`]s.
 ///
 /// ```
@@ -125,13 +129,29 @@ impl Extensions {
         }
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc8260#section-2.3.1
+    //# The partial reliability extension is negotiated and can be used in combination with user message interleaving only if both endpoints indicated their support of user message interleaving and the I-FORWARD-TSN chunk.
+    /// What is in both sets: this side's and what the peer offered.
+    pub(crate) const fn agreed(self, offered: Self) -> Self {
+        let agreed = self.and(offered);
+        if !agreed.contains(Extension::Interleaving) {
+            return agreed;
+        }
+        let listed = offered.0 & I_FORWARD_TSN != 0;
+        if listed && self.contains(Extension::PartialReliability) {
+            agreed.with(Extension::PartialReliability)
+        } else {
+            agreed.without(Extension::PartialReliability)
+        }
+    }
+
     /// The set as bits, for a cookie.
     pub(crate) const fn bits(self) -> u16 {
         self.0
     }
 
     pub(crate) const fn from_bits(bits: u16) -> Self {
-        Self(bits & Self::ALL.0)
+        Self(bits & (Self::ALL.0 | I_FORWARD_TSN))
     }
 
     /// Takes in what one parameter of INIT or INIT-ACK offers.
@@ -142,6 +162,9 @@ impl Extensions {
                     if kinds.contains(&kind.0) {
                         *self = self.with(*extension);
                     }
+                }
+                if kinds.contains(&ChunkType::I_FORWARD_TSN.0) {
+                    self.0 |= I_FORWARD_TSN;
                 }
             }
             //= https://www.rfc-editor.org/rfc/rfc3758#section-3.3.2
@@ -167,7 +190,10 @@ impl Extensions {
         let all = self.authenticated(self.contains(Extension::Auth));
         let listed = Extension::LISTED.iter();
         let offered = listed.filter(|(_, extension)| all.contains(*extension));
-        let kinds: Vec<u8> = offered.map(|(kind, _)| kind.0).collect();
+        let mut kinds: Vec<u8> = offered.map(|(kind, _)| kind.0).collect();
+        if self.contains(Extension::Interleaving) && self.contains(Extension::PartialReliability) {
+            kinds.push(ChunkType::I_FORWARD_TSN.0);
+        }
         if !kinds.is_empty() {
             list.push(&Parameter::SupportedExtensions(&kinds));
         }
@@ -184,6 +210,11 @@ impl Extensions {
 }
 
 impl super::Association {
+    /// Whether messages are interleaved and the peer is told of those given up by I-FORWARD-TSN.
+    pub(super) fn interleaves_with_forward_tsn(&self) -> bool {
+        self.has(Extension::Interleaving) && self.has(Extension::PartialReliability)
+    }
+
     /// Whether both ends offered `extension`.
     pub(super) fn has(&self, extension: Extension) -> bool {
         self.peer.extensions.contains(extension)
@@ -215,7 +246,8 @@ mod tests {
         }
         let mut all = ParameterList::new();
         Extensions::ALL.announce(&mut all);
-        assert_eq!(learned(&all), Extensions::ALL);
+        assert_eq!(learned(&all).and(Extensions::ALL), Extensions::ALL);
+        assert_ne!(learned(&all).bits() & I_FORWARD_TSN, 0);
     }
 
     #[test]
@@ -254,6 +286,7 @@ mod tests {
 
     #[test]
     fn unknown_bits_of_a_cookie_are_nothing() {
-        assert_eq!(Extensions::from_bits(u16::MAX), Extensions::ALL);
+        let known = Extensions::ALL.bits() | I_FORWARD_TSN;
+        assert_eq!(Extensions::from_bits(u16::MAX).bits(), known);
     }
 }

@@ -1,20 +1,72 @@
-//! FORWARD-TSN in: the peer gives up on messages (RFC 3758, section 3.6).
+//! FORWARD-TSN and I-FORWARD-TSN in: the peer gives up on messages (RFC 3758, section 3.6;
+//! RFC 8260, section 2.3.1).
 
-use manyway_wire::ForwardTsn;
+use manyway_wire::{ForwardTsn, IForwardTsn, Tsn};
 
 use super::Association;
 use super::input::PacketContext;
 use crate::event::Event;
 use crate::recv::{Skip, Urgency};
+use crate::time::Instant;
+
+/// How far a chunk moved the cumulative point: see [`Skip::Forward`].
+#[derive(Clone, Copy, Debug)]
+struct Moved {
+    bound: u64,
+    advance: u64,
+}
 
 impl Association {
     pub(super) fn handle_forward_tsn(
         &mut self,
+        now: Instant,
         ctx: &mut PacketContext<'_>,
         forward: &ForwardTsn<'_>,
     ) {
-        if !self.state.receives_data() {
+        //= https://www.rfc-editor.org/rfc/rfc8260#section-2.3.1
+        //# If I-FORWARD-TSN support has been negotiated for an association, the reception of a FORWARD-TSN chunk is a violation of the above rules and therefore the receiver of the FORWARD-TSN chunk MUST abort the association by sending an ABORT chunk.
+        if self.interleaves_with_forward_tsn() {
+            return self.violate(now, "FORWARD-TSN where I-FORWARD-TSN was negotiated");
+        }
+        let streams = self.peer.outbound_streams;
+        let Some(moved) = self.move_forward(ctx, forward.new_cumulative_tsn) else {
             return;
+        };
+        let inbound = &mut self.receiver.inbound;
+        let had_ready = inbound.has_ready();
+        inbound.skip_to(moved.bound);
+        for (stream, last) in forward.skipped.iter().filter(|(id, _)| id.0 < streams) {
+            inbound.skip_messages(stream, last, moved.advance);
+        }
+        if !had_ready && inbound.has_ready() {
+            self.events.push_back(Event::Readable);
+        }
+    }
+
+    pub(super) fn handle_i_forward_tsn(
+        &mut self,
+        ctx: &mut PacketContext<'_>,
+        forward: &IForwardTsn<'_>,
+    ) {
+        let streams = self.peer.outbound_streams;
+        if self.move_forward(ctx, forward.new_cumulative_tsn).is_none() {
+            return;
+        }
+        let inbound = &mut self.receiver.inbound;
+        let had_ready = inbound.has_ready();
+        for skipped in forward.skipped.iter().filter(|s| s.stream.0 < streams) {
+            inbound.skip_mids(skipped.stream, skipped.unordered, skipped.mid);
+        }
+        if !had_ready && inbound.has_ready() {
+            self.events.push_back(Event::Readable);
+        }
+    }
+
+    /// Takes everything up to and with `cumulative` as received; `None` if that is no news or
+    /// absurdly far ahead.
+    fn move_forward(&mut self, ctx: &mut PacketContext<'_>, cumulative: Tsn) -> Option<Moved> {
+        if !self.state.receives_data() {
+            return None;
         }
         //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
         //# Any time a FORWARD TSN chunk arrives, for the purposes of sending a SACK, the receiver MUST follow the same rules as if a DATA chunk had been received
@@ -25,12 +77,11 @@ impl Association {
         ctx.data = Some(Urgency::Immediate);
         //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
         //# if the "New Cumulative TSN" value carried in the arrived FORWARD TSN chunk is found to be behind or at the current cumulative TSN point, the data receiver MUST treat this FORWARD TSN as out-of-date and MUST NOT update its Cumulative TSN
-        let skip = self.receiver.tsns.skip_to(forward.new_cumulative_tsn);
-        let (bound, advance) = match skip {
-            Skip::Old => return,
+        match self.receiver.tsns.skip_to(cumulative) {
+            Skip::Old => None,
             Skip::OutOfRange => {
                 self.stats.dropped_packets += 1;
-                return;
+                None
             }
             Skip::Forward {
                 bound,
@@ -38,19 +89,8 @@ impl Association {
                 missing,
             } => {
                 self.stats.skipped_tsns += missing;
-                (bound, advance)
+                Some(Moved { bound, advance })
             }
-        };
-        let inbound = &mut self.receiver.inbound;
-        let had_ready = inbound.has_ready();
-        inbound.skip_to(bound);
-        for (stream, last) in forward.skipped.iter() {
-            if stream.0 < self.peer.outbound_streams {
-                inbound.skip_messages(stream, last, advance);
-            }
-        }
-        if !had_ready && inbound.has_ready() {
-            self.events.push_back(Event::Readable);
         }
     }
 }

@@ -1,15 +1,20 @@
-//! FORWARD-TSN out: the peer is told what was given up (RFC 3758, section 3.5).
+//! FORWARD-TSN and I-FORWARD-TSN out: the peer is told what was given up (RFC 3758, section 3.5;
+//! RFC 8260, section 2.3.1).
 
-use manyway_wire::{COMMON_HEADER_LEN, ForwardTsn, PacketWriter, SkippedStreams};
+use manyway_wire::{
+    COMMON_HEADER_LEN, ForwardTsn, IForwardTsn, PacketWriter, SkippedMessage, SkippedMessages,
+    SkippedStreams, Tsn,
+};
 
 use super::Association;
 use crate::path::{Path, PathId, PathState};
 use crate::stream::Place;
 use crate::time::Instant;
 
-/// Bytes of the chunk without its list, and of an entry of the list.
+/// Bytes of FORWARD-TSN and I-FORWARD-TSN without their lists, and of an entry of each.
 const FORWARD_TSN_LEN: usize = 8;
 const SKIPPED_STREAM_LEN: usize = 4;
+const SKIPPED_MESSAGE_LEN: usize = 8;
 
 impl Association {
     /// Moves Advanced.Peer.Ack.Point on, as far as one packet can tell.
@@ -19,7 +24,11 @@ impl Association {
         }
         let size = self.paths.smallest_packet();
         let size = size.unwrap_or(self.config.base_packet_size);
-        let limit = (size - COMMON_HEADER_LEN - FORWARD_TSN_LEN) / SKIPPED_STREAM_LEN;
+        let entry = match self.interleaves_with_forward_tsn() {
+            true => SKIPPED_MESSAGE_LEN,
+            false => SKIPPED_STREAM_LEN,
+        };
+        let limit = (size - COMMON_HEADER_LEN - FORWARD_TSN_LEN) / entry;
         self.sender.outstanding.advance_peer(limit);
         let point = self.sender.outstanding.advanced_peer_ack_point();
         self.sender.forward.on_point(point);
@@ -72,20 +81,38 @@ impl Association {
         let Some(point) = self.sender.outstanding.advanced_peer_ack_point() else {
             return;
         };
-        let mut streams = Vec::new();
-        for ((stream, _), place) in self.sender.outstanding.skipped() {
-            if let Place::Plain(ssn) = place {
-                streams.push((stream, ssn));
-            }
-        }
-        let pushed = writer.push(&ForwardTsn {
-            new_cumulative_tsn: point,
-            skipped: SkippedStreams::new(&streams),
-        });
-        if pushed {
+        if self.push_forward_tsn(point, writer) {
             self.sender.forward.on_sent(now, point, id, timeout);
             self.stats.forward_tsns_sent += 1;
         }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc8260#section-2.3.1
+    //# The FORWARD-TSN chunk MUST be used in combination with the DATA chunk and MUST NOT be used in combination with the I-DATA chunk. The I-FORWARD-TSN chunk MUST be used in combination with the I-DATA chunk and MUST NOT be used in combination with the DATA chunk.
+    //= https://www.rfc-editor.org/rfc/rfc8260#section-2.3.1
+    //# When the SCTP extension defined in [RFC3758] is used in combination with the user message interleaving extension, the new I-FORWARD-TSN chunk MUST be used instead of the FORWARD-TSN chunk.
+    fn push_forward_tsn(&mut self, point: Tsn, writer: &mut PacketWriter<'_>) -> bool {
+        let (mut streams, mut messages) = (Vec::new(), Vec::new());
+        for ((stream, unordered), place) in self.sender.outstanding.skipped() {
+            match place {
+                Place::Plain(ssn) => streams.push((stream, ssn)),
+                Place::Interleaved { mid, .. } => messages.push(SkippedMessage {
+                    stream,
+                    unordered,
+                    mid,
+                }),
+            }
+        }
+        if self.interleaves_with_forward_tsn() {
+            return writer.push(&IForwardTsn {
+                new_cumulative_tsn: point,
+                skipped: SkippedMessages::new(&messages),
+            });
+        }
+        writer.push(&ForwardTsn {
+            new_cumulative_tsn: point,
+            skipped: SkippedStreams::new(&streams),
+        })
     }
 
     //= https://www.rfc-editor.org/rfc/rfc3758#section-3.5

@@ -124,7 +124,10 @@ impl Association {
             //= https://www.rfc-editor.org/rfc/rfc3758#section-3.3.2
             //# It MUST instead act as if it does NOT support the FORWARD TSN chunk, returning an ERROR to the peer upon receipt of any FORWARD TSN.
             Chunk::ForwardTsn(forward) if self.has(Extension::PartialReliability) => {
-                self.handle_forward_tsn(ctx, &forward);
+                self.handle_forward_tsn(now, ctx, &forward);
+            }
+            Chunk::IForwardTsn(forward) if self.interleaves_with_forward_tsn() => {
+                self.handle_i_forward_tsn(ctx, &forward);
             }
             // Readable, but of extensions that were not negotiated.
             Chunk::Auth(_)

@@ -331,7 +331,7 @@ impl Association {
     }
 
     pub(super) fn learn_peer(&mut self, peer: &PeerInit, tuple: FourTuple) {
-        self.peer.extensions = self.config.extensions.and(peer.extensions);
+        self.peer.extensions = self.config.extensions.agreed(peer.extensions);
         self.agree_on_partial_reliability();
         let interleaving = self.has(Extension::Interleaving);
         self.sender.queue.set_interleaving(interleaving);

@@ -33,7 +33,6 @@ impl Inbound {
 
     /// The same in I-DATA chunks (RFC 8260, section 2.3.1): no message up to and with `last`, of
     /// the ordered or of the unordered ones, will come any more or be completed.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for I-FORWARD-TSN"))]
     pub(crate) fn skip_mids(&mut self, id: StreamId, unordered: bool, last: Mid) {
         let order = self.orders.entry(id).or_default();
         let fsn = manyway_wire::Fsn(0);

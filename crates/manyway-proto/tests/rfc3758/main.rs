@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod interleaved;
 #[expect(dead_code, reason = "not all of it is needed here")]
 #[path = "../rfc9260/pair.rs"]
 mod pair;

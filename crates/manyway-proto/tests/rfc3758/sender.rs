@@ -11,34 +11,38 @@ use manyway_wire::{Chunk, ChunkType, Ssn, Tsn};
 
 use crate::pair::{MS, Pair, Seen, kinds};
 
-const ONCE: Reliability = Reliability::RELIABLE.with_max_retransmissions(0);
+pub(crate) const ONCE: Reliability = Reliability::RELIABLE.with_max_retransmissions(0);
 
-fn options(reliability: Reliability, context: u64) -> SendOptions {
+pub(crate) fn options(reliability: Reliability, context: u64) -> SendOptions {
     SendOptions::default()
         .with_reliability(reliability)
         .with_context(context)
 }
 
-fn send(pair: &mut Pair, message: Message, options: SendOptions) -> Result<(), SendError> {
+pub(crate) fn send(
+    pair: &mut Pair,
+    message: Message,
+    options: SendOptions,
+) -> Result<(), SendError> {
     let (now, id) = (pair.now, pair.ids[0].unwrap());
     let assoc = pair.ends[0].association_mut(now, id).unwrap();
     assoc.send_with(message, options)
 }
 
 /// A message whose bytes all say `number`.
-fn numbered(stream: u16, number: u8, len: usize) -> Message {
+pub(crate) fn numbered(stream: u16, number: u8, len: usize) -> Message {
     Message::new(stream, vec![number; len])
 }
 
 /// Lets time pass in which no packet arrives.
-fn pass(pair: &mut Pair, time: Duration) {
+pub(crate) fn pass(pair: &mut Pair, time: Duration) {
     pair.now += time;
     let now = pair.now;
     pair.ends.iter_mut().for_each(|end| end.handle_timeout(now));
 }
 
 /// Lets time pass in which every packet arrives.
-fn run(pair: &mut Pair, time: Duration) {
+pub(crate) fn run(pair: &mut Pair, time: Duration) {
     for _ in 0..time.as_millis() {
         pair.settle();
         pass(pair, MS);
@@ -47,7 +51,7 @@ fn run(pair: &mut Pair, time: Duration) {
 }
 
 /// What the server gives to its application: the first byte of each message.
-fn received(pair: &mut Pair) -> Vec<u8> {
+pub(crate) fn received(pair: &mut Pair) -> Vec<u8> {
     let (now, id) = (pair.now, pair.ids[1].unwrap());
     let assoc = pair.ends[1].association_mut(now, id).unwrap();
     std::iter::from_fn(|| assoc.recv())
@@ -85,12 +89,12 @@ fn forwards(sent: &[Seen]) -> Vec<(Tsn, Vec<(StreamId, Ssn)>)> {
     sent.iter().filter_map(of).collect()
 }
 
-fn check(pair: &Pair) {
+pub(crate) fn check(pair: &Pair) {
     let client = pair.ends[0].association(pair.ids[0].unwrap()).unwrap();
     client.check_invariants().unwrap();
 }
 
-fn is_drained(pair: &Pair) -> bool {
+pub(crate) fn is_drained(pair: &Pair) -> bool {
     let client = pair.ends[0].association(pair.ids[0].unwrap()).unwrap();
     client.send_backlog() == 0
 }
