@@ -27,6 +27,8 @@ impl EncodeChunk for Raw {
 /// What a forger may have seen of an association.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
+    /// Messages are interleaved.
+    pub(crate) interleaving: bool,
     /// The highest TSN of the side whose part the forger plays.
     pub(crate) tsn: u32,
     /// The highest TSN of the side under attack.
@@ -52,6 +54,23 @@ fn data(input: &mut Input<'_>, seen: &Seen) -> Raw {
     value.resize(value.len() + len, flags);
     Raw {
         kind: 0,
+        flags,
+        value,
+    }
+}
+
+fn i_data(input: &mut Input<'_>, seen: &Seen) -> Raw {
+    let flags = input.u8();
+    let tsn = input.near(seen.tsn);
+    let stream = u32::from(input.u8()) / 8;
+    let mid = input.near(100);
+    // The fragment's number, or the payload protocol of the first.
+    let fragment = if flags & 2 == 0 { input.near(100) } else { 0 };
+    let mut value = words(&[tsn, stream << 16, mid, fragment]);
+    let len = usize::from(input.u8()) * if flags & 0x80 == 0 { 1 } else { 5 };
+    value.resize(value.len() + len, flags);
+    Raw {
+        kind: 64,
         flags,
         value,
     }
@@ -141,6 +160,7 @@ fn init(input: &mut Input<'_>, kind: u8) -> Raw {
 pub(crate) fn chunk(input: &mut Input<'_>, seen: &Seen) -> Raw {
     let plain = |kind, flags, value| Raw { kind, flags, value };
     match input.u8() % 32 {
+        0..6 if seen.interleaving => i_data(input, seen),
         0..6 => data(input, seen),
         6..12 => sack(input, seen),
         12 => plain(4, 0, [&[0, 1, 0, 24][..], &[7; 20]].concat()),

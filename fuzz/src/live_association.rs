@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use manyway_proto::{
-    AssocId, Connect, Endpoint, EndpointConfig, Event, FourTuple, Instant, Message, PathId, Port,
-    Wish,
+    AssocId, Connect, Endpoint, EndpointConfig, Event, Extension, FourTuple, Instant, Message,
+    PathId, Port, StreamId, StreamSchedulerKind, Wish,
 };
 use manyway_wire::{ChecksumPolicy, Chunk, CommonHeader, Packet};
 
@@ -36,8 +36,16 @@ fn address(end: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, end as u8 + 1], 9899))
 }
 
-fn config() -> EndpointConfig {
+/// Of eight associations one interleaves messages, and two read them in parts.
+fn config(kind: u8) -> EndpointConfig {
     let mut config = EndpointConfig::default();
+    if kind % 8 == 7 {
+        let extensions = config.transport.extensions;
+        config.transport.extensions = extensions.with(Extension::Interleaving);
+    }
+    if kind % 8 >= 6 {
+        config.transport.partial_delivery_point = Some(1000);
+    }
     config.transport.receive_buffer = 16_384;
     config.transport.send_buffer = 32_768;
     config.transport.max_message_size = 8_192;
@@ -45,8 +53,8 @@ fn config() -> EndpointConfig {
 }
 
 impl Live {
-    fn establish() -> Self {
-        let mut ends = [1, 2].map(|seed| Endpoint::new(config(), [seed; 32]));
+    fn establish(kind: u8) -> Self {
+        let mut ends = [1, 2].map(|seed| Endpoint::new(config(kind), [seed; 32]));
         ends[1].listen(Port(80)).expect("a fresh endpoint listens");
         let connect = Connect {
             locals: vec![address(0)],
@@ -61,7 +69,10 @@ impl Live {
             ends,
             ids: [Some(id), None],
             headers: [None; 2],
-            seen: [Seen::default(), Seen::default()],
+            seen: std::array::from_fn(|_| Seen {
+                interleaving: kind % 8 == 7,
+                ..Seen::default()
+            }),
             closed: [false; 2],
             lose: 0,
             count: 0,
@@ -116,6 +127,10 @@ impl Live {
             let raw = raw.expect("engines send valid chunks");
             match Chunk::decode(&raw).expect("engines send valid chunks") {
                 Chunk::Data(data) => {
+                    self.seen[end].tsn = data.tsn.0;
+                    self.seen[1 - end].victim_tsn = data.tsn.0;
+                }
+                Chunk::IData(data) => {
                     self.seen[end].tsn = data.tsn.0;
                     self.seen[1 - end].victim_tsn = data.tsn.0;
                 }
@@ -198,7 +213,7 @@ impl Live {
                 };
                 let _ = assoc.send(message);
             }
-            5..8 => while assoc.recv().is_some() {},
+            5..8 => while assoc.recv_part().is_some() {},
             8 => {
                 let _ = assoc.set_primary(now, PathId::new(u32::from(input.u8() % 4)));
             }
@@ -216,6 +231,17 @@ impl Live {
             _ => match input.u8() {
                 0..8 => assoc.shutdown(now),
                 8 => assoc.abort(now, Bytes::from_static(b"enough")),
+                9..60 => {
+                    let kind = usize::from(input.u8()) % StreamSchedulerKind::ALL.len();
+                    assoc.set_stream_scheduler(StreamSchedulerKind::ALL[kind].build());
+                }
+                60..99 => {
+                    let (stream, value) = (StreamId(u16::from(input.u8()) % 20), input.u8());
+                    let _ = assoc.set_stream_priority(stream, value.into());
+                    if let Some(weight) = std::num::NonZeroU16::new(value.into()) {
+                        let _ = assoc.set_stream_weight(stream, weight);
+                    }
+                }
                 _ => {}
             },
         }
@@ -245,7 +271,7 @@ impl Live {
 /// Runs one input.
 pub fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let mut live = Live::establish();
+    let mut live = Live::establish(bytes.last().copied().unwrap_or_default());
     for _ in 0..OPERATIONS {
         if input.is_empty() || live.closed == [true; 2] {
             break;

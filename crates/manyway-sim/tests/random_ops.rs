@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use manyway_proto::{
-    AssocId, Association, CloseReason, EndpointConfig, Event, Extension, Message, PathId, StreamId,
-    Wish,
+    AssocId, Association, CloseReason, EndpointConfig, Event, Extension, Message, MessagePart,
+    PartStatus, PathId, StreamId, StreamSchedulerKind, Wish,
 };
 use manyway_sim::network::{Action, Direction, HostId, Verdict};
 use manyway_sim::{LinkConfig, Rate, Scene, ScenePath};
@@ -38,6 +38,15 @@ enum Op {
     },
     Read {
         side: usize,
+    },
+    Schedule {
+        side: usize,
+        kind: usize,
+    },
+    Prefer {
+        side: usize,
+        stream: u16,
+        value: u16,
     },
     Advance {
         ms: u64,
@@ -107,6 +116,10 @@ fn op() -> impl Strategy<Value = Op> {
         12 => (side.clone(), 0..STREAMS, len, any::<bool>())
             .prop_map(|(side, stream, len, unordered)| Op::Send { side, stream, len, unordered }),
         4 => side.clone().prop_map(|side| Op::Read { side }),
+        2 => (side.clone(), 0..StreamSchedulerKind::ALL.len())
+            .prop_map(|(side, kind)| Op::Schedule { side, kind }),
+        1 => (side.clone(), 0..STREAMS, 1..9_u16)
+            .prop_map(|(side, stream, value)| Op::Prefer { side, stream, value }),
         8 => (1..800_u64).prop_map(|ms| Op::Advance { ms }),
         3 => (path.clone(), 0..3_u8).prop_map(|(path, direction)| Op::Cut { path, direction }),
         3 => path.clone().prop_map(|path| Op::Restore { path }),
@@ -131,6 +144,8 @@ struct World {
     ends: [(HostId, AssocId); 2],
     sent: [Vec<Message>; 2],
     received: [Vec<Message>; 2],
+    /// Messages of which a part was read.
+    parts: [BTreeMap<u64, Vec<u8>>; 2],
     next: u32,
     aborted: bool,
 }
@@ -145,6 +160,14 @@ impl World {
         let offered = config.transport.extensions;
         if seed % 5 < 2 {
             config.transport.extensions = offered.without(Extension::NrSack);
+        }
+        // Messages are interleaved or not, and read whole or in parts.
+        if seed / 6 % 2 == 1 {
+            let extensions = config.transport.extensions;
+            config.transport.extensions = extensions.with(Extension::Interleaving);
+        }
+        if seed / 12 % 2 == 1 {
+            config.transport.partial_delivery_point = Some(2000);
         }
         let delay = Duration::from_millis(10);
         let path = |mbit| ScenePath::behind_nat(LinkConfig::new(Rate::from_mbit(mbit), delay));
@@ -162,6 +185,7 @@ impl World {
             ends,
             sent: [vec![], vec![]],
             received: [vec![], vec![]],
+            parts: Default::default(),
             next: 0,
             aborted: false,
         }
@@ -212,10 +236,30 @@ impl World {
     }
 
     fn read(&mut self, side: usize) {
-        let messages: Vec<_> = self.command(side, |_, assoc| {
-            std::iter::from_fn(|| assoc.recv()).collect()
+        let parts: Vec<_> = self.command(side, |_, assoc| {
+            std::iter::from_fn(|| assoc.recv_part()).collect()
         });
-        self.received[side].extend(messages);
+        parts.into_iter().for_each(|part| self.put(side, part));
+    }
+
+    /// Puts parts of messages together.
+    fn put(&mut self, side: usize, part: MessagePart) {
+        let so_far = self.parts[side].entry(part.message).or_default();
+        assert_eq!(part.begin, so_far.is_empty(), "a part out of order");
+        so_far.extend_from_slice(&part.payload);
+        match part.status {
+            PartStatus::MoreFollows => {}
+            PartStatus::Aborted => panic!("nobody gave up message {}", part.message),
+            PartStatus::Complete => {
+                let whole = self.parts[side].remove(&part.message).unwrap_or_default();
+                self.received[side].push(Message {
+                    stream: part.stream,
+                    ppid: part.ppid,
+                    unordered: part.unordered,
+                    payload: whole.into(),
+                });
+            }
+        }
     }
 
     fn apply(&mut self, op: Op) {
@@ -228,6 +272,18 @@ impl World {
                 unordered,
             } => self.send(side, stream, len, unordered),
             Op::Read { side } => self.read(side),
+            Op::Schedule { side, kind } => self.command(side, |_, assoc| {
+                assoc.set_stream_scheduler(StreamSchedulerKind::ALL[kind].build());
+            }),
+            Op::Prefer {
+                side,
+                stream,
+                value,
+            } => self.command(side, |_, assoc| {
+                let _ = assoc.set_stream_priority(StreamId(stream), value);
+                let weight = value.try_into().expect("values begin with one");
+                let _ = assoc.set_stream_weight(StreamId(stream), weight);
+            }),
             Op::Advance { ms } => self.scene.network.run_for(Duration::from_millis(ms)),
             Op::Cut { path, direction } => {
                 let direction =
