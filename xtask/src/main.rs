@@ -5,6 +5,7 @@
     reason = "a developer's tool talks on the terminal"
 )]
 
+mod conformance;
 mod documents;
 mod layers;
 mod licences;
@@ -38,6 +39,8 @@ enum Task {
     Lines,
     /// Whether every dependency's licence is one that we accept
     Licences,
+    /// What the conformance tests show, by families of test purposes
+    Conformance(conformance::Args),
     /// The requirements of RFCs that code and tests cite
     Rfc(rfc::Args),
 }
@@ -61,6 +64,7 @@ fn run(cli: &Cli) -> Result<bool, Failure> {
         Task::Layers => layers::run(&workspace),
         Task::Lines => lines::run(&workspace),
         Task::Licences => licences::run(&workspace),
+        Task::Conformance(args) => conformance::run(&workspace, args),
         Task::Rfc(args) => rfc::run(&workspace, args),
     }
 }

@@ -3,7 +3,7 @@
 mod fuzz;
 mod install;
 mod junit;
-mod outcome;
+pub(crate) mod outcome;
 mod steps;
 mod suites;
 

@@ -237,3 +237,26 @@ fn a_window_that_shrinks_below_what_is_in_flight_stops_new_data_only() {
     pair.inject(&[&opened]);
     assert_eq!(pair.assoc(1).stats().bytes_sent, 600);
 }
+
+#[test]
+fn an_acknowledgement_of_what_was_never_sent_aborts() {
+    for gap in [false, true] {
+        let mut pair = Pair::established();
+        let next = pair.next_tsn[1];
+        let blocks = [GapBlock { start: 2, end: 9 }];
+        let mut sack = pair.sack(if gap { next.sub(1) } else { next.add(3) });
+        if gap {
+            sack.gaps = GapBlocks::new(&blocks);
+        }
+        let answers = pair.inject(&[&sack]);
+        assert_eq!(
+            causes_of(&answers, ChunkType::ABORT),
+            [13],
+            "gap block {gap}"
+        );
+        assert!(matches!(
+            pair.end_of(1),
+            Some(CloseReason::ProtocolViolation(_))
+        ));
+    }
+}

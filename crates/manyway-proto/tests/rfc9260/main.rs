@@ -1,13 +1,24 @@
 //! What RFC 9260 and its extensions demand of an endpoint, packet by packet.
+//!
+//! Modules are families of test purposes; `cargo xtask conformance` shows them by the names that
+//! ETSI TS 102 369 has.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod acknowledging;
-mod association;
+mod bundling;
 mod collisions;
 mod cookies;
+mod data;
+mod duplicates;
+mod errors;
+mod fault_handling;
+mod invalid_messages;
 mod nr_sack;
+mod out_of_the_blue;
 mod pair;
 mod restarts;
+mod retransmission_timer;
 mod sack_immediately;
 mod set_up;
+mod termination;

@@ -1,12 +1,9 @@
-//! Set-up, and packets that belong to no association.
+//! Set-up of associations.
 
 use std::time::Duration;
 
 use manyway_proto::ConnectError;
-use manyway_wire::{
-    Abort, CauseList, Chunk, ChunkType, CommonHeader, CookieAck, EncodeChunk, Heartbeat,
-    ShutdownAck, ShutdownComplete, VerificationTag,
-};
+use manyway_wire::{Chunk, ChunkType, CommonHeader, CookieAck, VerificationTag};
 
 use crate::pair::{Pair, Raw, causes_of, kinds, no_header, packet, raw};
 
@@ -98,28 +95,6 @@ fn a_stale_cookie_is_reported_and_the_initiator_begins_anew() {
     assert_eq!(kinds(&pair.take(0)), [ChunkType::INIT]);
 }
 
-//= https://www.rfc-editor.org/rfc/rfc9260#section-5.2.4
-//= type=test
-//# If both Verification Tags in the State Cookie match the Verification Tags of the current association, consider the State Cookie valid
-#[test]
-fn a_repeated_cookie_is_acknowledged_again_also_when_it_is_stale() {
-    for late in [Duration::ZERO, Duration::from_secs(61)] {
-        let mut pair = Pair::new();
-        pair.connect();
-        let init = pair.take(0).remove(0);
-        pair.deliver(1, init.bytes);
-        let ack = pair.take(1).remove(0);
-        pair.deliver(0, ack.bytes);
-        let echo = pair.take(0).remove(0).bytes;
-        pair.deliver(1, echo.clone());
-        assert!(kinds(&pair.take(1)).contains(&ChunkType::COOKIE_ACK));
-        pair.now += late;
-        pair.deliver(1, echo);
-        assert!(kinds(&pair.take(1)).contains(&ChunkType::COOKIE_ACK));
-        assert_eq!(pair.ends[1].associations().count(), 1);
-    }
-}
-
 #[test]
 fn an_altered_cookie_is_discarded_silently() {
     let mut pair = Pair::new();
@@ -140,84 +115,6 @@ fn an_altered_cookie_is_discarded_silently() {
         ),
         (0, 1)
     );
-}
-
-//= https://www.rfc-editor.org/rfc/rfc9260#section-8.4
-//= type=test
-//# If the OOTB packet contains an ABORT chunk, the receiver MUST silently discard the OOTB packet and take no further action
-#[test]
-fn packets_out_of_the_blue_are_answered_by_the_rules() {
-    let header = CommonHeader {
-        verification_tag: VerificationTag(0x0101_0101),
-        ..no_header()
-    };
-    let causes = CauseList::new();
-    let abort = Abort {
-        reflected_tag: false,
-        causes: causes.as_causes(),
-    };
-    let complete = ShutdownComplete {
-        reflected_tag: false,
-    };
-    let heartbeat = Heartbeat { info: b"anybody" };
-    let error = raw(9, 0, &[]);
-    let silent: [&[&dyn EncodeChunk]; 5] = [
-        &[&abort],
-        &[&complete],
-        &[&CookieAck],
-        &[&error],
-        &[&heartbeat, &abort],
-    ];
-    for chunks in silent {
-        let mut pair = Pair::new();
-        pair.deliver(1, packet(header, chunks));
-        assert!(pair.take(1).is_empty());
-    }
-    let mut pair = Pair::new();
-    pair.deliver(1, packet(header, &[&heartbeat]));
-    let answer = pair.take(1).remove(0);
-    assert_eq!(answer.header.verification_tag, header.verification_tag);
-    assert_eq!(
-        answer.with(ChunkType::ABORT, |_, flags| flags),
-        Some(1),
-        "the T bit says that the tag is reflected"
-    );
-}
-
-//= https://www.rfc-editor.org/rfc/rfc9260#section-8.4
-//= type=test
-//# the receiver SHOULD respond to the sender of the OOTB packet with a SHUTDOWN COMPLETE chunk
-#[test]
-fn a_shutdown_ack_out_of_the_blue_is_answered_with_a_reflected_shutdown_complete() {
-    let header = CommonHeader {
-        verification_tag: VerificationTag(0x0202_0202),
-        ..no_header()
-    };
-    let mut pair = Pair::new();
-    pair.deliver(1, packet(header, &[&ShutdownAck]));
-    let answer = pair.take(1).remove(0);
-    assert_eq!(answer.header.verification_tag, header.verification_tag);
-    assert_eq!(
-        answer.with(ChunkType::SHUTDOWN_COMPLETE, |_, flags| flags),
-        Some(1)
-    );
-}
-
-#[test]
-fn answers_out_of_the_blue_are_limited() {
-    let mut pair = Pair::new();
-    let heartbeat = Heartbeat { info: b"anybody" };
-    let mut answers = 0;
-    for tag in 1..=2000 {
-        let header = CommonHeader {
-            verification_tag: VerificationTag(tag),
-            ..no_header()
-        };
-        pair.deliver(1, packet(header, &[&heartbeat]));
-        answers += pair.take(1).len();
-    }
-    assert_eq!(answers, 200);
-    assert_eq!(pair.ends[1].stats().stray_unanswered, 1800);
 }
 
 //= https://www.rfc-editor.org/rfc/rfc9260#section-1.3
