@@ -10,7 +10,9 @@ const ERROR: &str = "8388608";
 /// Types of chunks.
 pub(crate) mod chunk {
     pub(crate) const SACK: u8 = 3;
+    pub(crate) const AUTH: u8 = 15;
     pub(crate) const NR_SACK: u8 = 16;
+    pub(crate) const FORWARD_TSN: u8 = 192;
 }
 
 /// What crossed the network.

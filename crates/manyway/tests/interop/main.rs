@@ -8,12 +8,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "a test says what it skips")]
 
+mod auth;
 mod capture;
 mod endings;
 mod linux;
 mod multihoming;
 mod nat;
 mod network;
+mod partial;
 mod peer;
 mod setup;
 mod stray;
