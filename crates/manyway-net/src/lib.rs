@@ -3,6 +3,7 @@
 //! | module | concern |
 //! |---|---|
 //! | [`udp`] | asynchronous UDP sockets with GSO, GRO, source pinning and ICMP errors |
+//! | [`raw`] | raw IP sockets for SCTP without UDP |
 //! | [`interfaces`] | addresses, routes, and news of their changes |
 //! | [`namespace`] | network namespaces that live as long as their handle |
 //! | [`link`] | links, addresses, routes and rules, set up through netlink |
@@ -15,6 +16,7 @@ pub mod interfaces;
 pub mod link;
 pub mod namespace;
 mod netlink;
+pub mod raw;
 mod registration;
 pub mod tun;
 pub mod udp;

@@ -11,6 +11,9 @@ pub enum BindError {
     /// A socket could not be bound.
     #[error(transparent)]
     Socket(#[from] manyway_net::udp::BindError),
+    /// A socket for SCTP over IP itself could not be bound.
+    #[error(transparent)]
+    Raw(#[from] manyway_net::raw::RawError),
     /// The host's addresses could not be listed.
     #[error("cannot list this host's addresses: {0}")]
     Addresses(#[source] io::Error),

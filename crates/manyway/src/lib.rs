@@ -42,7 +42,7 @@ mod listener;
 mod shared;
 
 pub use association::Association;
-pub use config::EndpointConfig;
+pub use config::{Carrier, EndpointConfig};
 pub use endpoint::Endpoint;
 pub use error::{BindError, ConnectError, RecvError, SendError, ShutdownError};
 pub use events::Events;

@@ -33,7 +33,9 @@ pub struct IcmpError {
 pub enum IcmpErrorKind {
     /// Nobody listens on the destination port.
     PortUnreachable,
-    /// The host, or the protocol on it, cannot be reached, or a filter forbids it.
+    /// The host does not speak the protocol, here SCTP over IP itself.
+    ProtocolUnreachable,
+    /// The host cannot be reached, or a filter forbids it.
     HostUnreachable,
     /// There is no route to the network.
     NetUnreachable,
@@ -158,11 +160,14 @@ fn extended_error(mut control: &[u8]) -> Option<ExtendedError> {
 }
 
 impl ExtendedError {
-    /// The meaning by RFC 792 ("Destination Unreachable") and RFC 4443, sections 3.1 and 3.2.
+    /// The meaning by RFC 792 ("Destination Unreachable") and RFC 4443, sections 3.1, 3.2 and 3.4.
     fn kind(&self) -> Option<IcmpErrorKind> {
         match (self.origin, self.kind, self.code) {
             (libc::SO_EE_ORIGIN_ICMP, 3, 3) | (libc::SO_EE_ORIGIN_ICMP6, 1, 4) => {
                 Some(IcmpErrorKind::PortUnreachable)
+            }
+            (libc::SO_EE_ORIGIN_ICMP, 3, 2) | (libc::SO_EE_ORIGIN_ICMP6, 4, 1) => {
+                Some(IcmpErrorKind::ProtocolUnreachable)
             }
             (libc::SO_EE_ORIGIN_ICMP, 3, 4) | (libc::SO_EE_ORIGIN_ICMP6, 2, 0) => {
                 Some(IcmpErrorKind::MessageTooLong { mtu: self.info })

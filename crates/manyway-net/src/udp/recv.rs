@@ -28,6 +28,8 @@ pub struct RecvBatch {
     lent: VecDeque<BytesMut>,
     metas: [RecvMeta; BATCH_SIZE],
     received: usize,
+    /// What was received begins with an IPv4 header, which is not handed out.
+    pub(super) has_ipv4_header: bool,
 }
 
 impl Default for RecvBatch {
@@ -48,6 +50,7 @@ impl RecvBatch {
             lent: VecDeque::with_capacity(2 * receives),
             metas: [RecvMeta::default(); BATCH_SIZE],
             received: 0,
+            has_ipv4_header: false,
         }
     }
 
@@ -132,13 +135,17 @@ impl Iterator for Drain<'_> {
         let slot = self.next;
         self.next += 1;
         let meta = self.batch.metas[slot];
+        let mut payload = self.batch.take_payload(slot, meta.len);
+        if self.batch.has_ipv4_header {
+            strip_ipv4_header(&mut payload);
+        }
         Some(Received {
             source: meta.addr,
             destination_ip: meta.dst_ip,
             interface: meta.interface_index,
             ecn: meta.ecn.map(Ecn::from),
             segments: Segments {
-                rest: self.batch.take_payload(slot, meta.len),
+                rest: payload,
                 stride: meta.stride.max(1),
             },
         })
@@ -151,6 +158,12 @@ impl Iterator for Drain<'_> {
 }
 
 impl ExactSizeIterator for Drain<'_> {}
+
+/// The kernel has checked the header; nothing is left of what is too short for its own.
+fn strip_ipv4_header(packet: &mut Bytes) {
+    let words = packet.first().map_or(0, |first| first & 0xf);
+    let _ = packet.split_to(packet.len().min(usize::from(words) * 4));
+}
 
 /// One or more datagrams of one sender that the kernel delivered together.
 #[derive(Debug, Clone)]

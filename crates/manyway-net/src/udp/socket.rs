@@ -59,6 +59,8 @@ pub struct UdpSocket {
     sender: Sender,
     icmp: Mutex<IcmpQueue>,
     local: SocketAddr,
+    /// What is received begins with an IPv4 header, as on raw sockets.
+    has_ipv4_header: bool,
 }
 
 impl UdpSocket {
@@ -84,29 +86,39 @@ impl UdpSocket {
             socket.set_reuse_port(true).map_err(io)?;
         }
         bind_to_interface(&socket, options)?;
-        size_buffers(&socket, options).map_err(io)?;
         socket
             .bind(&SockAddr::from(options.local))
             .map_err(|error| BindError::from_bind(options.local, error))?;
-        let state = UdpSocketState::new(UdpSockRef::from(&socket)).map_err(io)?;
-        sockopt::disable_timestamps(&socket).map_err(io)?;
-        state
-            .enable_transport_errors(UdpSockRef::from(&socket))
-            .map_err(io)?;
-        let local = socket
-            .local_addr()
-            .and_then(|address| {
-                address
-                    .as_socket()
-                    .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
-            })
-            .map_err(io)?;
+        Self::over(socket, options, false).map_err(io)
+    }
+
+    /// Sets up and registers a socket that is bound already.
+    pub(crate) fn over(
+        socket: Socket,
+        options: &UdpOptions,
+        has_ipv4_header: bool,
+    ) -> io::Result<Self> {
+        size_buffers(&socket, options)?;
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        sockopt::disable_timestamps(&socket)?;
+        sockopt::report_errors(&socket, options.local.is_ipv6())?;
+        let bound = socket.local_addr()?.as_socket();
+        let mut local = bound.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+        // On raw sockets it is the protocol.
+        if socket.r#type()? == Type::RAW {
+            local.set_port(0);
+        }
+        let segments = match socket.r#type()? {
+            Type::RAW => 1,
+            _ => state.max_gso_segments(),
+        };
         Ok(Self {
-            sender: Sender::new(state.max_gso_segments()),
-            readiness: Readiness::new(socket).map_err(io)?,
+            sender: Sender::new(segments),
+            readiness: Readiness::new(socket)?,
             state,
             icmp: Mutex::default(),
             local,
+            has_ipv4_header,
         })
     }
 
@@ -214,6 +226,7 @@ impl UdpSocket {
 
     fn recv_now(&self, socket: &Socket, batch: &mut RecvBatch) -> io::Result<usize> {
         let mut attempts = 0;
+        batch.has_ipv4_header = self.has_ipv4_header;
         loop {
             match batch.fill(&self.state, UdpSockRef::from(socket)) {
                 Err(error)
@@ -253,6 +266,10 @@ impl UdpSocket {
             }
             ready!(self.readiness.poll_error(cx))?;
         }
+    }
+
+    pub(crate) fn socket(&self) -> &Socket {
+        self.readiness.socket()
     }
 
     fn icmp(&self) -> MutexGuard<'_, IcmpQueue> {

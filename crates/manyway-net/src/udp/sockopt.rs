@@ -20,6 +20,17 @@ pub(super) fn disable_timestamps(socket: &Socket) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &off)
 }
 
+/// Keeps ICMP errors in the socket's error queue.
+///
+/// `quinn-udp` wants more of an IPv6 socket than a raw one can.
+pub(super) fn report_errors(socket: &Socket, ipv6: bool) -> io::Result<()> {
+    let on: c_int = 1;
+    match ipv6 {
+        true => set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, &on),
+        false => set(socket, libc::IPPROTO_IP, libc::IP_RECVERR, &on),
+    }
+}
+
 /// Whether IP may fragment what the socket sends, here and on the way. Otherwise "don't fragment"
 /// is set, and the kernel's idea of the path MTU is ignored.
 pub(super) fn set_fragmentation(socket: &Socket, ipv6: bool, allowed: bool) -> io::Result<()> {
@@ -46,7 +57,13 @@ pub(super) fn set_fragmentation(socket: &Socket, ipv6: bool, allowed: bool) -> i
         ),
     };
     let mode: c_int = mode;
-    set(socket, level, option, &mode)
+    set(socket, level, option, &mode)?;
+    if ipv6 {
+        // Where it is set, nothing else matters.
+        let never = c_int::from(!allowed);
+        set(socket, libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, &never)?;
+    }
+    Ok(())
 }
 
 /// Lets each datagram of the socket's `SO_REUSEPORT` group go to the socket whose place in the

@@ -46,6 +46,7 @@ impl Endpoint {
     pub(super) fn insert(&mut self, assoc: Association, peer_keys: Vec<PeerKey>, requested: usize) {
         let (id, identity) = (assoc.id(), assoc.identity());
         self.by_tag.insert(identity.local_tag, id);
+        self.ports.add(identity.local_port);
         for key in &peer_keys {
             self.by_peer.insert(*key, id);
         }

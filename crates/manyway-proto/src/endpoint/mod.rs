@@ -26,9 +26,11 @@ mod index;
 mod input;
 mod jar;
 mod output;
+mod ports;
 mod stray;
 
 use jar::CookieJar;
+use ports::PortUsers;
 use stray::StrayAnswers;
 
 /// What [`Endpoint::connect`] needs to know.
@@ -112,6 +114,7 @@ pub struct Endpoint {
     config: EndpointConfig,
     transport: Arc<TransportConfig>,
     listening: HashSet<Port>,
+    ports: PortUsers,
     slots: HashMap<AssocId, Slot>,
     by_tag: HashMap<VerificationTag, AssocId>,
     by_peer: HashMap<PeerKey, AssocId>,
@@ -181,6 +184,7 @@ impl Endpoint {
             stray: StrayAnswers::new(config.max_stray_answers_per_second),
             config,
             listening: HashSet::new(),
+            ports: PortUsers::default(),
             slots: HashMap::new(),
             by_tag: HashMap::new(),
             by_peer: HashMap::new(),
@@ -206,6 +210,7 @@ impl Endpoint {
     /// [`ListenError::InUse`] if it listens already.
     pub fn listen(&mut self, port: Port) -> Result<(), ListenError> {
         if self.listening.insert(port) {
+            self.ports.add(port);
             Ok(())
         } else {
             Err(ListenError::InUse(port.0))
@@ -214,7 +219,9 @@ impl Endpoint {
 
     /// Accepts no further associations on the port; those that are open go on.
     pub fn unlisten(&mut self, port: Port) {
-        self.listening.remove(&port);
+        if self.listening.remove(&port) {
+            self.ports.remove(port);
+        }
     }
 
     /// Begins to open an association; [`Event::Connected`] or [`Event::Closed`] follows.
@@ -260,7 +267,7 @@ impl Endpoint {
                     .iter()
                     .map(move |&remote| FourTuple { local, remote })
             })
-            .filter(|pair| pair.local.is_ipv4() == pair.remote.is_ipv4())
+            .filter(FourTuple::is_possible)
             .collect();
         if pairs.is_empty() {
             return Err(ConnectError::NoUsableAddress);
@@ -339,10 +346,11 @@ impl Endpoint {
     /// still be read, until this is called. An open one is dropped without a word to the peer.
     pub fn release(&mut self, id: AssocId) {
         self.unlink(id);
-        if let Some(slot) = self.slots.remove(&id)
-            && let Some(at) = slot.armed
-        {
-            self.timers.remove(&(at, id));
+        if let Some(slot) = self.slots.remove(&id) {
+            self.ports.remove(slot.assoc.identity().local_port);
+            if let Some(at) = slot.armed {
+                self.timers.remove(&(at, id));
+            }
         }
     }
 

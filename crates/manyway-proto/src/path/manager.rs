@@ -33,7 +33,7 @@ pub(crate) fn choose_pairs(
         };
         let best = remotes
             .iter()
-            .filter(|remote| remote.is_ipv4() == local.is_ipv4())
+            .filter(|&&remote| FourTuple { local, remote }.is_possible())
             .filter(|remote| remote.ip().is_loopback() == local.ip().is_loopback())
             .min_by_key(|remote| (tried(remote), uses(remote)));
         if let Some(&remote) = best {
@@ -75,6 +75,16 @@ mod tests {
                 remote: remotes[0]
             }]
         );
+    }
+
+    #[test]
+    fn udp_and_ip_itself_are_not_mixed() {
+        let remotes = [addr("192.0.2.2:9899"), addr("192.0.2.2:0")];
+        for (local, remote) in [("10.1.0.2:5000", 0), ("10.1.0.2:0", 1)] {
+            let pairs = choose_pairs(&[addr(local)], &remotes, &[], &[]);
+            assert_eq!(pairs[0].remote, remotes[remote]);
+            assert_eq!(pairs[0].is_raw(), remote == 1);
+        }
     }
 
     #[test]

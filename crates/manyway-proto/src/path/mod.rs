@@ -29,7 +29,7 @@ pub(crate) use rtt::RttEstimator;
 pub(crate) use set::Paths;
 pub use state::PathState;
 
-/// Both ends of a path: UDP addresses and ports. The remote port is learned from the packets that
+/// Both ends of a path: UDP addresses and ports, or with port 0 at both ends IP addresses alone. The remote port is learned from the packets that
 /// arrive, never assumed (RFC 6951, section 5.4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FourTuple {
@@ -37,6 +37,20 @@ pub struct FourTuple {
     pub local: SocketAddr,
     /// The peer's side, as seen from here.
     pub remote: SocketAddr,
+}
+
+impl FourTuple {
+    /// Whether packets between the two ends travel over IP itself instead of UDP: then neither
+    /// has a UDP port, which is written as 0.
+    pub fn is_raw(&self) -> bool {
+        self.local.port() == 0 && self.remote.port() == 0
+    }
+
+    /// Whether both ends are of one family and carried alike.
+    pub(crate) fn is_possible(&self) -> bool {
+        let alike = (self.local.port() == 0) == (self.remote.port() == 0);
+        alike && self.local.is_ipv4() == self.remote.is_ipv4()
+    }
 }
 
 impl fmt::Debug for FourTuple {

@@ -32,6 +32,8 @@ pub(crate) struct Driver {
     /// The largest packet that the engine makes, bytes.
     max_packet_size: usize,
     timer: Pin<Box<Sleep>>,
+    /// The state of the engine's ports that the sockets know.
+    ports_version: u64,
 }
 
 /// Whether a step found something to do.
@@ -60,6 +62,7 @@ impl Driver {
             buffer: Vec::with_capacity(1 << 16),
             max_packet_size,
             timer: Box::pin(tokio::time::sleep(std::time::Duration::ZERO)),
+            ports_version: 0,
         }
     }
 
@@ -120,6 +123,21 @@ impl Driver {
         }
     }
 
+    /// Tells raw sockets which SCTP ports are in use.
+    fn follow_ports(&mut self) {
+        if !self.sockets.is_raw() {
+            return;
+        }
+        let state = self.shared.lock();
+        let version = state.proto.ports_version();
+        if version != self.ports_version {
+            let ports = state.proto.ports().map(|port| port.0).collect();
+            drop(state);
+            self.ports_version = version;
+            self.sockets.set_ports(ports);
+        }
+    }
+
     /// Whether nothing is left to do for ever.
     fn is_finished(&self, state: &State) -> bool {
         let idle = || state.proto.associations().all(|a| !a.is_established());
@@ -150,6 +168,7 @@ impl Future for Driver {
         this.shared.lock().driver = Some(cx.waker().clone());
         this.poll_addresses(cx);
         for _ in 0..ROUNDS {
+            this.follow_ports();
             let received = this.receive(cx);
             let timed = this.poll_timer(cx);
             let sent = this.transmit(cx);

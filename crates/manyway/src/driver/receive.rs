@@ -16,9 +16,9 @@ impl Driver {
         let connecting = self.shared.lock().connecting > 0;
         for bound in &self.sockets.bound {
             if connecting {
-                self.learn_refusals(&bound.socket, bound.local, cx);
+                self.learn_refusals(bound.packets(), bound.local, cx);
             }
-            match bound.socket.poll_recv(cx, &mut self.batch) {
+            match bound.packets().poll_recv(cx, &mut self.batch) {
                 Poll::Ready(Ok(_)) => progress = Progress::Some,
                 Poll::Ready(Err(error)) => {
                     tracing::debug!(local = %bound.local, %error, "cannot receive");
@@ -48,11 +48,15 @@ impl Driver {
         progress
     }
 
-    /// Hosts that say that nobody listens on a UDP port.
+    /// Hosts that say that nobody listens on a UDP port, or that they do not speak SCTP.
     fn learn_refusals(&self, socket: &UdpSocket, local: SocketAddr, cx: &mut Context<'_>) {
         while let Poll::Ready(Ok(error)) = socket.poll_error(cx) {
             tracing::trace!(?error, "ICMP");
-            if error.kind == IcmpErrorKind::PortUnreachable {
+            let refusals = [
+                IcmpErrorKind::PortUnreachable,
+                IcmpErrorKind::ProtocolUnreachable,
+            ];
+            if refusals.contains(&error.kind) {
                 let path = FourTuple {
                     local,
                     remote: error.destination,

@@ -1,32 +1,59 @@
-//! The UDP sockets: one per local address, pinned to its interface; servers have one per family.
+//! The sockets: one per local address, pinned to its interface; servers over UDP have one per
+//! family.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::{Context, Poll};
 
 use manyway_net::interfaces::{InterfaceAddress, usable_addresses};
+use manyway_net::raw::RawSocket;
 use manyway_net::udp::{Datagrams, UdpOptions, UdpSocket};
 
 use super::{Held, Progress};
-use crate::config::EndpointConfig;
+use crate::config::{Carrier, EndpointConfig};
 use crate::error::BindError;
 
 /// Batches held back for a full socket; more are dropped, as a full queue would.
 const MAX_HELD: usize = 16;
 
 #[derive(Debug)]
+enum Socket {
+    Udp(UdpSocket),
+    Raw(RawSocket),
+}
+
+#[derive(Debug)]
 pub(super) struct Bound {
-    pub(super) socket: UdpSocket,
+    socket: Socket,
     pub(super) local: SocketAddr,
     held: VecDeque<Held>,
 }
 
 impl Bound {
-    fn new(socket: UdpSocket) -> Self {
-        Self {
-            local: socket.local_addr(),
+    fn new(socket: Socket) -> Self {
+        let mut bound = Self {
+            local: SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0),
             socket,
             held: VecDeque::new(),
+        };
+        bound.local = bound.packets().local_addr();
+        bound
+    }
+
+    /// What sends and receives, whatever carries the packets.
+    pub(super) fn packets(&self) -> &UdpSocket {
+        match &self.socket {
+            Socket::Udp(socket) => socket,
+            Socket::Raw(socket) => socket.packets(),
+        }
+    }
+
+    /// Raw sockets receive for these SCTP ports only.
+    fn set_ports(&self, ports: &[u16]) {
+        if let Socket::Raw(socket) = &self.socket
+            && let Err(error) = socket.set_ports(ports)
+        {
+            tracing::warn!(local = %self.local, %error, "cannot choose the ports to receive for");
         }
     }
 
@@ -40,8 +67,8 @@ impl Bound {
             contents,
         };
         let result = match transmit.may_fragment {
-            true => self.socket.try_send_fragmented(&datagrams),
-            false => self.socket.try_send(&datagrams),
+            true => self.packets().try_send_fragmented(&datagrams),
+            false => self.packets().try_send(&datagrams),
         };
         match result {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return false,
@@ -60,6 +87,9 @@ pub(crate) struct Sockets {
     /// Addresses behind the wildcard sockets.
     behind_wildcard: Vec<IpAddr>,
     mode: Mode,
+    carrier: Carrier,
+    /// The SCTP ports that raw sockets receive for.
+    ports: Vec<u16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +104,9 @@ enum Mode {
 
 impl Sockets {
     pub(crate) fn bind(config: &EndpointConfig) -> Result<Self, BindError> {
-        let mode = match (config.addresses.is_empty(), config.udp_port) {
+        let raw = config.carrier == Carrier::Raw;
+        let udp_port = if raw { 0 } else { config.udp_port };
+        let mode = match (config.addresses.is_empty(), udp_port) {
             (false, _) => Mode::Fixed,
             (true, 0) => Mode::PerAddress,
             (true, port) => Mode::Wildcard(port),
@@ -83,13 +115,15 @@ impl Sockets {
             bound: Vec::new(),
             behind_wildcard: Vec::new(),
             mode,
+            carrier: config.carrier,
+            ports: Vec::new(),
         };
         match mode {
             Mode::Fixed => {
                 let interfaces = usable_addresses().unwrap_or_default();
                 for ip in &config.addresses {
                     let interface = interfaces.iter().find(|i| i.address == *ip);
-                    sockets.add(SocketAddr::new(*ip, config.udp_port), interface)?;
+                    sockets.add(SocketAddr::new(*ip, udp_port), interface)?;
                 }
             }
             Mode::PerAddress => {
@@ -118,9 +152,18 @@ impl Sockets {
         local: SocketAddr,
         interface: Option<&InterfaceAddress>,
     ) -> Result<(), BindError> {
-        let mut options = UdpOptions::new(local);
-        options.interface = interface.map(|i| i.interface.clone());
-        self.bound.push(Bound::new(UdpSocket::bind(&options)?));
+        let interface = interface.map(|i| i.interface.clone());
+        let socket = match self.carrier {
+            Carrier::Raw => Socket::Raw(RawSocket::bind(local.ip(), interface.as_deref())?),
+            Carrier::Udp => {
+                let mut options = UdpOptions::new(local);
+                options.interface = interface;
+                Socket::Udp(UdpSocket::bind(&options)?)
+            }
+        };
+        let bound = Bound::new(socket);
+        bound.set_ports(&self.ports);
+        self.bound.push(bound);
         Ok(())
     }
 
@@ -142,6 +185,18 @@ impl Sockets {
             return Ok(());
         }
         self.add(SocketAddr::new(ip, 0), None)
+    }
+
+    pub(super) fn is_raw(&self) -> bool {
+        self.carrier == Carrier::Raw
+    }
+
+    /// The SCTP ports in use, for the filters of raw sockets.
+    pub(super) fn set_ports(&mut self, ports: Vec<u16>) {
+        self.ports = ports;
+        for bound in &self.bound {
+            bound.set_ports(&self.ports);
+        }
     }
 
     pub(super) fn follows_host(&self) -> bool {
@@ -236,7 +291,7 @@ impl Sockets {
         let mut progress = Progress::None;
         for bound in &mut self.bound {
             while let Some(held) = bound.held.front() {
-                match bound.socket.poll_send_ready(cx) {
+                match bound.packets().poll_send_ready(cx) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => {
                         tracing::debug!(%error, "cannot wait for the socket");
@@ -263,7 +318,7 @@ impl Sockets {
     pub(super) fn max_segments(&self) -> usize {
         self.bound
             .iter()
-            .map(|b| b.socket.max_gso_segments())
+            .map(|b| b.packets().max_gso_segments())
             .min()
             .unwrap_or(1)
     }

@@ -28,7 +28,8 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) async fn run(args: &Args, printer: &Printer) -> Result<ExitCode, Failure> {
     let mut signals = EndSignals::new()
         .map_err(|error| Failure::new(format!("cannot handle signals: {error}")))?;
-    let remotes = resolve(&args.client, args.udp_port).await?;
+    let udp_port = if args.raw_ip { 0 } else { args.udp_port };
+    let remotes = resolve(&args.client, udp_port).await?;
     let endpoint = bind(args, 0).await?;
     let connect = endpoint.connect(&remotes, args.port);
     let association = tokio::select! {
@@ -61,14 +62,21 @@ pub(super) async fn run(args: &Args, printer: &Printer) -> Result<ExitCode, Fail
 }
 
 fn not_connected(args: &Args, error: &dyn std::fmt::Display) -> Failure {
+    let hint = match args.raw_ip {
+        true => {
+            "is `manyway perf -s --raw-ip` running there, and does IP protocol 132 get through?"
+                .to_owned()
+        }
+        false => format!(
+            "is `manyway perf -s` running there, and does UDP port {} get through?",
+            args.udp_port
+        ),
+    };
     Failure::new(format!(
         "cannot connect to {}: {error}",
         args.client.join(",")
     ))
-    .with_hint(format!(
-        "is `manyway perf -s` running there, and does UDP port {} get through?",
-        args.udp_port
-    ))
+    .with_hint(hint)
 }
 
 async fn resolve(hosts: &[String], port: u16) -> Result<Vec<SocketAddr>, Failure> {

@@ -9,7 +9,7 @@ mod transfer;
 use std::net::IpAddr;
 use std::process::ExitCode;
 
-use manyway::{Endpoint, EndpointConfig};
+use manyway::{BindError, Carrier, Endpoint, EndpointConfig};
 
 use crate::cmd::block_on;
 use crate::failure::Failure;
@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// The UDP port of the server
     #[arg(long, value_name = "PORT", default_value_t = manyway::UDP_PORT, value_parser = clap::value_parser!(u16).range(1..))]
     udp_port: u16,
+    /// Send SCTP over IP itself instead of UDP, on both hosts; needs CAP_NET_RAW
+    #[arg(long, conflicts_with = "udp_port")]
+    raw_ip: bool,
     /// How long to send, in seconds
     #[arg(short, long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     time: u32,
@@ -63,8 +66,14 @@ async fn bind(args: &Args, udp_port: u16) -> Result<Endpoint, Failure> {
     let mut config = EndpointConfig::default();
     config.udp_port = udp_port;
     config.addresses.clone_from(&args.bind);
+    if args.raw_ip {
+        config.carrier = Carrier::Raw;
+    }
     Endpoint::bind(config).await.map_err(|error| {
-        Failure::new(error.to_string())
-            .with_hint("choose another port with --udp-port, on both hosts")
+        let hint = match error {
+            BindError::Raw(_) => "run it as root, or without --raw-ip on both hosts",
+            _ => "choose another port with --udp-port, on both hosts",
+        };
+        Failure::new(error.to_string()).with_hint(hint)
     })
 }

@@ -24,10 +24,16 @@ pub(super) async fn run(args: &Args, printer: &Printer) -> Result<ExitCode, Fail
     let mut listener = endpoint
         .listen(args.port)
         .map_err(|error| Failure::new(error.to_string()))?;
-    printer.say(format_args!(
-        "serving tests on UDP port {}, port {}",
-        args.udp_port, args.port
-    ));
+    match args.raw_ip {
+        true => printer.say(format_args!(
+            "serving tests over IP itself, port {}",
+            args.port
+        )),
+        false => printer.say(format_args!(
+            "serving tests on UDP port {}, port {}",
+            args.udp_port, args.port
+        )),
+    }
     loop {
         let association = tokio::select! {
             association = listener.accept() => association,
