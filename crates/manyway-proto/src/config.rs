@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::assoc::{AuthConfig, Extensions};
+use crate::assoc::{AddressForm, AuthConfig, Extensions};
 use crate::cc::ControllerKind;
 use crate::stream::StreamSchedulerKind;
 
@@ -102,6 +102,15 @@ pub struct TransportConfig {
     /// Extensions that are offered to peers; each is used with those who offer it too. Default
     /// [`Extensions::DEFAULT`].
     pub extensions: Extensions,
+    /// How this side's addresses are named to plain SCTP peers that may learn of new ones
+    /// (RFC 5061). Default: by the wildcard if there seems to be a NAT between them.
+    pub address_form: AddressForm,
+    /// Requests about addresses and paths that wait for the peer's answer to earlier ones.
+    /// Default 32.
+    pub max_queued_asconfs: usize,
+    /// Whether plain SCTP peers may add, delete and prefer addresses of theirs by ASCONF; if not,
+    /// their requests are refused as not authorized. Default yes.
+    pub peer_may_change_addresses: bool,
     /// Chunk authentication. Default: address changes only, under the null key.
     pub auth: AuthConfig,
     /// Gap blocks per SACK sent; those with the lowest TSNs are reported. Default 256.
@@ -141,6 +150,9 @@ impl Default for TransportConfig {
             controller: ControllerKind::Cubic,
             stream_scheduler: StreamSchedulerKind::default(),
             extensions: Extensions::DEFAULT,
+            address_form: AddressForm::default(),
+            max_queued_asconfs: 32,
+            peer_may_change_addresses: true,
             auth: AuthConfig::default(),
             max_gap_blocks: 256,
             max_gap_blocks_taken: 4096,

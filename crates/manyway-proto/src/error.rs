@@ -72,12 +72,14 @@ pub enum PathError {
     /// The path between these addresses is being removed.
     #[error("the path between these addresses is being removed; add it again when it is gone")]
     Removing,
+    /// [`crate::TransportConfig::max_queued_asconfs`] requests wait for the peer already.
+    #[error("as many requests as may wait do so already; try again when one is answered")]
+    TooManyRequests,
     /// The association is not established.
     #[error("paths can be changed only while the association is established")]
     NotEstablished,
-    /// The peer cannot learn new addresses: its handshake did not say that it takes RFC 5061's
-    /// requests in Manyway's form.
-    #[error("the peer is not a Manyway endpoint; it cannot be told of new addresses")]
+    /// The peer is no Manyway endpoint and does not know the local address.
+    #[error("the peer does not know the local address; use add_address to tell it")]
     NotSupported,
     /// No remote address of the family of the local one.
     #[error("the peer has no address of that family")]

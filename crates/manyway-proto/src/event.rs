@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use manyway_wire::{KeyId, Ppid, StreamId};
 
+use crate::assoc::{AddressChange, AddressRefusal};
 use crate::error::CloseReason;
 use crate::path::PathId;
 use crate::send::AbandonReason;
@@ -114,6 +115,19 @@ pub enum Event {
     PrimaryChanged {
         /// The new primary.
         path: PathId,
+    },
+    /// The peer, one that is no Manyway endpoint, did what it was asked to with this side's
+    /// addresses.
+    AddressChanged {
+        /// What.
+        change: AddressChange,
+    },
+    /// The peer refused to do so.
+    AddressRefused {
+        /// What.
+        change: AddressChange,
+        /// Why.
+        reason: AddressRefusal,
     },
     /// The peer authenticates with this key now (RFC 6458, section 6.1.8, SCTP_AUTH_NEW_KEY).
     AuthKeyUsed {

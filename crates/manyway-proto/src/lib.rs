@@ -59,7 +59,8 @@ mod stream;
 mod time;
 
 pub use assoc::{
-    AssocId, AssocState, Association, AuthConfig, AuthKeyError, AuthSecret, Extension, Extensions,
+    AddressChange, AddressError, AddressForm, AddressRefusal, AssocId, AssocState, Association,
+    AuthConfig, AuthKeyError, AuthSecret, Extension, Extensions,
 };
 pub use cc::{Acked, Controller, ControllerKind, Cubic, Reno};
 pub use config::{EndpointConfig, TransportConfig};

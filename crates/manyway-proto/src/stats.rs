@@ -50,6 +50,12 @@ pub struct AssocStats {
     pub duplicates_reported: u64,
     /// Packets dropped: malformed chunk, wrong tag for its chunk, or not allowed in the state.
     pub dropped_packets: u64,
+    /// ASCONF chunks of the peer dropped: with a serial number that is neither the next one nor
+    /// answered already, unauthenticated, or not allowed in the state.
+    pub dropped_asconfs: u64,
+    /// Requests about addresses and paths that were not made because
+    /// [`crate::TransportConfig::max_queued_asconfs`] waited.
+    pub refused_asconfs: u64,
     /// Chunks dropped because they came without the AUTH chunk that their type needs (RFC 4895,
     /// section 6.3).
     pub unauthenticated_chunks: u64,

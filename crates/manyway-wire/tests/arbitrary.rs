@@ -237,6 +237,12 @@ fn assert_stable(chunk: &Chunk<'_>) {
     assert_eq!(Chunk::decode(&raw).as_ref(), Ok(chunk));
 }
 
+const ADDRESS_REQUESTS: [ParameterType; 3] = [
+    ParameterType::ADD_IP_ADDRESS,
+    ParameterType::DELETE_IP_ADDRESS,
+    ParameterType::SET_PRIMARY_ADDRESS,
+];
+
 fn walk_everything(packet: &Packet<'_>) {
     walk(packet, &mut |element| match element {
         Element::Chunk(chunk) => assert_stable(&chunk),
@@ -254,7 +260,11 @@ fn walk_everything(packet: &Packet<'_>) {
         Element::Request(request) => {
             let mut wire = Vec::new();
             request.encode(&mut wire);
-            assert!(AsconfRequests::from_bytes(&wire).iter().eq([Ok(request)]));
+            // The address of a type that nobody knows is not part of the value.
+            let whole = request.action.address().is_some()
+                || !ADDRESS_REQUESTS.contains(&request.action.kind());
+            let again = AsconfRequests::from_bytes(&wire);
+            assert!(!whole || again.iter().eq([Ok(request)]));
         }
         Element::Response(_) => (),
         Element::Reconfig(parameter) => {

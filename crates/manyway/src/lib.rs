@@ -48,10 +48,11 @@ pub use error::{BindError, ConnectError, RecvError, SendError, ShutdownError};
 pub use events::Events;
 pub use listener::Listener;
 pub use manyway_proto::{
-    AssocState, AssocStats, CloseReason, ControllerKind, EndpointStats, Event, Extension,
-    Extensions, FourTuple, FrontMessage, ListenError, Message, PathError, PathId, PathInfo,
-    PathState, Ppid, SendOptions, StreamError, StreamId, StreamScheduler, StreamSchedulerKind,
-    StreamView, TransportConfig, Wish,
+    AddressChange, AddressError, AddressForm, AddressRefusal, AssocState, AssocStats, AuthConfig,
+    AuthKeyError, AuthSecret, ChunkType, CloseReason, ControllerKind, EndpointStats, Event,
+    Extension, Extensions, FourTuple, FrontMessage, HmacId, KeyId, ListenError, Message, PathError,
+    PathId, PathInfo, PathState, Ppid, SendOptions, StreamError, StreamId, StreamScheduler,
+    StreamSchedulerKind, StreamView, TransportConfig, Wish,
 };
 
 /// The UDP port of SCTP encapsulated in UDP (RFC 6951, section 5.1).

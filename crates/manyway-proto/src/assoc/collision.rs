@@ -82,7 +82,7 @@ impl Association {
             if self.teardown.wanted {
                 self.shutdown(now);
             } else {
-                self.add_missing_paths(now);
+                self.open_first_paths(now);
             }
         }
         let back = self.paths.by_tuple(&tuple).or_else(|| self.paths.best());

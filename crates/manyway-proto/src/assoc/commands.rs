@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::asconf::Request;
-use super::{AssocState, Association, Extension};
+use super::{AssocState, Association};
 use crate::error::{PathError, SendError};
 use crate::event::{Event, Message};
 use crate::path::{FourTuple, PathId, Wish, choose_pairs};
@@ -84,12 +84,12 @@ impl Association {
     /// # Errors
     ///
     /// [`PathError::Unknown`] if there is no such path, [`PathError::NotEstablished`] during set-up
-    /// and after the end.
+    /// and after the end, [`PathError::TooManyRequests`] if no further request may wait.
     pub fn set_primary(&mut self, now: Instant, path: PathId) -> Result<(), PathError> {
         self.require_path(path)?;
+        self.request(now, Request::SetPrimary, path)?;
         self.paths.choose_primary(now, path);
         self.events.push_back(Event::PrimaryChanged { path });
-        self.request(now, Request::SetPrimary, path);
         Ok(())
     }
 
@@ -100,10 +100,10 @@ impl Association {
     /// As [`Association::set_primary`].
     pub fn set_wish(&mut self, now: Instant, path: PathId, wish: Wish) -> Result<(), PathError> {
         self.require_path(path)?;
+        self.request(now, Request::Wish(wish), path)?;
         if let Some(path) = self.paths.get_mut(path) {
             path.wish = wish;
         }
-        self.request(now, Request::Wish(wish), path);
         Ok(())
     }
 
@@ -115,7 +115,8 @@ impl Association {
     }
 
     /// Opens a path from `local` to `remote`, or to the peer's least used address. It carries data
-    /// one round trip later. If there is such a path already, it is that one.
+    /// one round trip later. If there is such a path already, it is that one. A peer that is no
+    /// Manyway endpoint must know `local` already, see [`Association::add_address`].
     ///
     /// # Errors
     ///
@@ -129,7 +130,7 @@ impl Association {
         if !self.is_established() {
             return Err(PathError::NotEstablished);
         }
-        if !self.has(Extension::DynamicPaths) {
+        if !self.asks_by_path() && !self.asconf.locals.may_send_from(local.ip()) {
             return Err(PathError::NotSupported);
         }
         let elsewhere = self.paths.iter().filter(|p| p.tuple.local != local);
@@ -140,7 +141,10 @@ impl Association {
                 .pop()
                 .ok_or(PathError::NoRemote)?,
         };
-        self.open_path(now, pair)
+        match self.asks_by_path() {
+            true => self.open_path(now, pair),
+            false => self.open_plain_path(now, pair).ok_or(PathError::TooMany),
+        }
     }
 
     /// Takes a path out of use: a Manyway peer is told, and [`Event::PathRemoved`] follows when it

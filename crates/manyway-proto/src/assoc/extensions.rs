@@ -41,6 +41,7 @@ impl Extension {
         Self::Pad,
         Self::DynamicPaths,
         Self::Auth,
+        Self::Asconf,
         Self::PartialReliability,
         Self::NrSack,
         Self::Interleaving,

@@ -1,7 +1,7 @@
 //! Heartbeats: proof that a path works and that the peer is where it seems to be (RFC 9260,
 //! sections 5.4 and 8.3).
 
-use manyway_wire::Cause;
+use manyway_wire::{Cause, ChunkType};
 
 use super::Association;
 use super::asconf::Request;
@@ -85,7 +85,8 @@ impl Association {
             self.events.push_back(Event::PathUp { path: id });
             if self.paths.get(id).is_some_and(|p| p.wish == Wish::Backup) {
                 // The peer may have forgotten the path, and the wish with it.
-                self.request(now, Request::Wish(Wish::Backup), id);
+                // Counted if there is no room to ask.
+                let _ = self.request(now, Request::Wish(Wish::Backup), id);
             }
         }
     }
@@ -176,8 +177,12 @@ impl Association {
     pub(super) fn handle_error(&mut self, error: &manyway_wire::ErrorChunk<'_>) {
         for cause in error.causes.iter().flatten() {
             tracing::debug!(%cause, "the peer reports");
-            if let Cause::StaleCookie { .. } = cause {
-                self.restart_handshake();
+            match cause {
+                Cause::StaleCookie { .. } => self.restart_handshake(),
+                Cause::UnrecognizedChunk([kind, ..]) if *kind == ChunkType::ASCONF.0 => {
+                    self.on_asconf_not_understood();
+                }
+                _ => {}
             }
         }
     }

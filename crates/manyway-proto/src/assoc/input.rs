@@ -24,6 +24,8 @@ pub(super) struct PacketContext<'a> {
     pub(super) data: Option<Urgency>,
     /// Set once an AUTH chunk has proven that the rest of the packet is the peer's.
     pub(super) authenticated: bool,
+    /// ASCONF chunks that the packet had so far.
+    pub(super) asconfs: u32,
 }
 
 impl Association {
@@ -37,6 +39,10 @@ impl Association {
             self.stats.dropped_packets += 1;
             return;
         };
+        if known.is_none() && self.is_from_deleted(tuple, &packet) {
+            self.stats.dropped_packets += 1;
+            return;
+        }
         let Some(path) = known.or_else(|| self.on_unknown_source(now, tuple)) else {
             self.stats.refused_candidates += 1;
             return;
@@ -53,6 +59,7 @@ impl Association {
             datagram,
             data: None,
             authenticated: false,
+            asconfs: 0,
         };
         for raw in packet.chunks() {
             let Ok(raw) = raw else {
@@ -106,13 +113,14 @@ impl Association {
             Chunk::HeartbeatAck(ack) => self.handle_heartbeat_ack(now, ack.info),
             Chunk::InitAck(ack) => self.handle_init_ack(now, ctx.tuple, &ack),
             Chunk::CookieAck(_) => self.handle_cookie_ack(now),
-            Chunk::Asconf(asconf) => self.handle_asconf(now, ctx, &asconf),
-            Chunk::AsconfAck(ack) => self.handle_asconf_ack(now, &ack),
+            Chunk::Asconf(asconf) if self.speaks_asconf() => self.handle_asconf(now, ctx, &asconf),
+            Chunk::AsconfAck(ack) if self.speaks_asconf() => self.handle_asconf_ack(now, &ack),
             Chunk::Shutdown(shutdown) => self.handle_shutdown(now, ctx.path, shutdown),
             Chunk::ShutdownAck(_) => self.handle_shutdown_ack(ctx.path),
             //= https://www.rfc-editor.org/rfc/rfc9260#section-8.5.1
             //# The receiver of an ABORT chunk MUST accept the packet if the Verification Tag field of the packet matches its own tag and the T bit is not set
             Chunk::ShutdownComplete(c) if !c.reflected_tag => self.handle_shutdown_complete(),
+            Chunk::Abort(_) if self.ignores_abort(ctx.tuple) => self.stats.dropped_packets += 1,
             Chunk::Abort(abort) if !abort.reflected_tag => self.handle_abort(&abort),
             Chunk::ShutdownComplete(_) | Chunk::Abort(_) => self.stats.dropped_packets += 1,
             Chunk::Error(error) => self.handle_error(&error),
@@ -131,6 +139,8 @@ impl Association {
             }
             // Readable, but of extensions that were not negotiated.
             Chunk::Auth(_)
+            | Chunk::Asconf(_)
+            | Chunk::AsconfAck(_)
             | Chunk::NrSack(_)
             | Chunk::ForwardTsn(_)
             | Chunk::IForwardTsn(_)

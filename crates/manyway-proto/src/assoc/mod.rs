@@ -7,8 +7,10 @@
 //! | `setup` | INIT, INIT-ACK, COOKIE-ECHO, COOKIE-ACK |
 //! | `collision` | both ends open at once, cookies that come twice, stale cookies |
 //! | `input` | a packet's way to its handlers |
-//! | `data`, `sack`, `forward_tsn`, `heartbeat`, `asconf`, `asconf_answer` | handlers, one file per kind of chunk |
+//! | `data`, `sack`, `forward_tsn`, `heartbeat` | handlers, one file per kind of chunk |
 //! | `auth` | authenticated chunks |
+//! | `asconf` | addresses that come and go |
+//! | `failover` | paths to the addresses that a plain peer named |
 //! | `moving` | packets from unknown addresses, paths that follow the peer |
 //! | `teardown` | SHUTDOWN and ABORT |
 //! | `abandon`, `forward_tsn_out` | messages that are given up |
@@ -37,7 +39,6 @@ use crate::time::Instant;
 
 mod abandon;
 mod asconf;
-mod asconf_answer;
 mod auth;
 mod bundle;
 mod bundle_sack;
@@ -45,6 +46,7 @@ mod collision;
 mod commands;
 mod data;
 mod extensions;
+mod failover;
 mod forward_tsn;
 mod forward_tsn_out;
 mod getters;
@@ -63,6 +65,7 @@ mod teardown;
 mod timers;
 
 use asconf::Asconf;
+pub use asconf::{AddressChange, AddressError, AddressForm, AddressRefusal};
 pub(crate) use auth::{Auth, AuthOffer};
 pub use auth::{AuthConfig, AuthKeyError, AuthSecret};
 pub use extensions::{Extension, Extensions};
@@ -70,7 +73,7 @@ use outbox::Outbox;
 #[cfg(test)]
 pub(crate) use setup::MAX_PEER_ADDRESSES;
 use setup::Setup;
-pub(crate) use setup::{BadInit, PeerInit, local_parameters};
+pub(crate) use setup::{BadInit, MAX_OWN_ADDRESSES, PeerInit, local_parameters};
 pub use state::AssocState;
 use teardown::Teardown;
 
@@ -214,8 +217,10 @@ impl Association {
         let mut assoc = Self::new(now, new, false, AssocState::Established);
         assoc.learn_peer(&peer, tuple);
         let path = assoc.paths.add(tuple, &assoc.config, now);
+        assoc.learn_own_addresses(tuple.local);
         if verified {
             assoc.confirm_first_path(now, path);
+            assoc.open_paths_to_peer(now);
         } else if let Some(path) = assoc.paths.get_mut(path) {
             path.heartbeats.due = true;
         }
@@ -232,6 +237,7 @@ impl Association {
             path.probe_due = true;
             path.last_answered = Some(now);
             path.timers.heartbeat = Some(now + self.config.heartbeat_interval);
+            self.asconf.locals.learn(path.tuple.local.ip());
         }
         self.events.push_back(Event::PathUp { path: id });
     }

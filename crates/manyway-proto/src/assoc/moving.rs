@@ -22,6 +22,10 @@ impl Association {
             // During set-up the answer may come from any of the addresses that INIT was sent to.
             return self.paths.iter().next().map(|p| p.id);
         }
+        if self.asconf.locals.is_deleting(tuple.local.ip()) {
+            // It still arrives where nothing is sent from any more.
+            return self.paths.best();
+        }
         let others_work = self.paths.iter().any(|p| p.state == PathState::Active);
         if self.asconf.has_left(&tuple) && others_work {
             return self.paths.best();
@@ -95,7 +99,7 @@ impl Association {
         };
         let hopeless =
             path.state == PathState::Unconfirmed && path.error_count >= UNCONFIRMED_TRIES;
-        if !hopeless || self.paths.len() < 2 {
+        if !hopeless || self.paths.len() < 2 || self.is_kept_in_hope(path) {
             return;
         }
         let tuple = path.tuple;
@@ -119,7 +123,9 @@ impl Association {
             path.wish = Wish::Backup;
         }
         self.asconf.drop_waiting(id);
-        self.request(now, Request::Remove, id);
+        if self.request(now, Request::Remove, id).is_err() {
+            self.finish_removal(id);
+        }
     }
 
     /// Whether another path stays that is known to reach the peer.
@@ -154,6 +160,14 @@ impl Association {
         true
     }
 
+    /// This side opened the association, and it is established: whatever further paths there are
+    /// to be.
+    pub(super) fn open_first_paths(&mut self, now: Instant) {
+        self.add_missing_paths(now);
+        self.open_paths_to_peer(now);
+        self.tell_addresses(now);
+    }
+
     /// One path for each local address that has none, if this side opened the association and the
     /// peer can learn addresses.
     pub(super) fn add_missing_paths(&mut self, now: Instant) {
@@ -185,7 +199,13 @@ impl Association {
             .filter(|p| !locals.contains(&p.tuple.local))
             .map(|p| p.id)
             .collect();
-        if self.initiator && self.is_established() {
+        if self.asks_by_address() && self.is_established() {
+            self.drop_outdated_requests();
+            for id in gone {
+                self.remove_path_now(id);
+            }
+            self.tell_addresses(now);
+        } else if self.initiator && self.is_established() {
             self.add_missing_paths(now);
             for id in gone {
                 self.remove_path_now(id);

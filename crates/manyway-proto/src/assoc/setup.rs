@@ -22,6 +22,8 @@ const PADDED_INIT: usize = 576;
 /// Doublings of the handshake's timeout: from 200 ms to 3.2 s, so that an attempt ends after some
 /// 20 s.
 const MAX_DOUBLINGS: u32 = 4;
+/// Addresses that INIT-ACK names: it must fit one packet with the cookie.
+pub(crate) const MAX_OWN_ADDRESSES: usize = 8;
 /// Addresses of the peer that are remembered.
 pub(crate) const MAX_PEER_ADDRESSES: usize = 16;
 
@@ -367,7 +369,7 @@ impl Association {
         if self.teardown.wanted {
             self.shutdown(now);
         } else {
-            self.add_missing_paths(now);
+            self.open_first_paths(now);
         }
     }
 }

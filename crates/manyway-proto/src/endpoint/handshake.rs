@@ -10,11 +10,8 @@ use rand::Rng;
 use super::Endpoint;
 use super::cookie::{Cookie, TieTags};
 use super::input::ANSWER_SIZE;
-use crate::assoc::{BadInit, PeerInit, local_parameters};
+use crate::assoc::{BadInit, MAX_OWN_ADDRESSES, PeerInit, local_parameters};
 use crate::path::FourTuple;
-
-/// Addresses that INIT-ACK names: it must fit one packet with the cookie.
-const MAX_OWN_ADDRESSES: usize = 8;
 
 impl Endpoint {
     //= https://www.rfc-editor.org/rfc/rfc9260#section-5.1

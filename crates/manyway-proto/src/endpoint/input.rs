@@ -6,7 +6,7 @@ use manyway_wire::{
     EncodeChunk, Packet, PacketWriter, Port, RawChunk, ShutdownComplete, VerificationTag,
 };
 
-use super::{Endpoint, ReflectedKey};
+use super::{Endpoint, ReflectedKey, Slot};
 use crate::assoc::AssocId;
 use crate::path::FourTuple;
 use crate::time::Instant;
@@ -103,7 +103,8 @@ impl Endpoint {
         };
         let id = self.by_reflected.get(&key);
         let slot = id.and_then(|id| self.slots.get_mut(id));
-        let Some(slot) = slot.filter(|s| s.assoc.sends_to(path.remote)) else {
+        let mine = |s: &&mut Slot| s.assoc.sends_to(path.remote) && !s.assoc.ignores_abort(path);
+        let Some(slot) = slot.filter(mine) else {
             self.stats.stray_packets += 1;
             return;
         };

@@ -255,6 +255,18 @@ impl AsconfResponseList {
         );
     }
 
+    /// Bytes of the responses so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no response.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The responses, to be put into an [`AsconfAck`].
     #[must_use]
     pub fn as_responses(&self) -> AsconfResponses<'_> {
@@ -309,7 +321,9 @@ mod tests {
     #[test]
     fn a_response_list_gives_the_example_of_the_rfc() {
         let mut responses = AsconfResponseList::new();
+        assert!(responses.is_empty());
         responses.push_success(1);
+        assert_eq!(responses.len(), 8);
         responses.push_error(0x0102_3476, &Cause::DeleteLastAddress(&WIRE[28..]));
         let ack = AsconfAck {
             serial: AsconfSerial(7),

@@ -1,6 +1,8 @@
 //! What is asked of the association.
 
-use manyway_proto::{PathError, PathId, Wish};
+use std::net::SocketAddr;
+
+use manyway_proto::{AddressError, AuthKeyError, AuthSecret, KeyId, PathError, PathId, Wish};
 
 use super::Association;
 
@@ -39,6 +41,87 @@ impl Association {
     pub fn set_wish(&self, path: PathId, wish: Wish) -> Result<(), PathError> {
         self.command(PathError::NotEstablished, |assoc, now| {
             assoc.set_wish(now, path, wish)
+        })
+    }
+
+    /// Makes a local address part of the association: the peer is told, and paths from there
+    /// follow. [`Event::AddressChanged`](crate::Event::AddressChanged) or
+    /// [`Event::AddressRefused`](crate::Event::AddressRefused) says what came of it, unless the
+    /// peer is a Manyway endpoint, with which paths come up or do not.
+    ///
+    /// # Errors
+    ///
+    /// See [`AddressError`].
+    pub fn add_address(&self, local: SocketAddr) -> Result<(), AddressError> {
+        self.command(AddressError::NotEstablished, |assoc, now| {
+            assoc.add_address(now, local)
+        })
+    }
+
+    /// Takes a local address out of the association, once another one works.
+    ///
+    /// # Errors
+    ///
+    /// See [`AddressError`].
+    pub fn delete_address(&self, local: SocketAddr) -> Result<(), AddressError> {
+        self.command(AddressError::NotEstablished, |assoc, now| {
+            assoc.delete_address(now, local)
+        })
+    }
+
+    /// Asks the peer to send to this local address first.
+    ///
+    /// # Errors
+    ///
+    /// See [`AddressError`].
+    pub fn set_peer_primary(&self, local: SocketAddr) -> Result<(), AddressError> {
+        self.command(AddressError::NotEstablished, |assoc, now| {
+            assoc.set_peer_primary(now, local)
+        })
+    }
+
+    /// Sets or replaces the endpoint pair shared key under an identifier (RFC 4895): it is accepted
+    /// from the peer from now on, and used for sending once it is activated.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthKeyError::NotSupported`] if this side does not offer AUTH or the association is gone.
+    pub fn set_auth_key(&self, id: KeyId, secret: AuthSecret) -> Result<(), AuthKeyError> {
+        self.command(AuthKeyError::NotSupported, |assoc, _| {
+            assoc.set_auth_key(id, secret)
+        })
+    }
+
+    /// Authenticates with this key from the next packet on.
+    ///
+    /// # Errors
+    ///
+    /// See [`AuthKeyError`].
+    pub fn activate_auth_key(&self, id: KeyId) -> Result<(), AuthKeyError> {
+        self.command(AuthKeyError::NotSupported, |assoc, _| {
+            assoc.activate_auth_key(id)
+        })
+    }
+
+    /// States that the key will not be used for sending any more; it is still accepted.
+    ///
+    /// # Errors
+    ///
+    /// See [`AuthKeyError`].
+    pub fn deactivate_auth_key(&self, id: KeyId) -> Result<(), AuthKeyError> {
+        self.command(AuthKeyError::NotSupported, |assoc, _| {
+            assoc.deactivate_auth_key(id)
+        })
+    }
+
+    /// Forgets the key: what the peer authenticates with it is dropped from now on.
+    ///
+    /// # Errors
+    ///
+    /// See [`AuthKeyError`].
+    pub fn delete_auth_key(&self, id: KeyId) -> Result<(), AuthKeyError> {
+        self.command(AuthKeyError::NotSupported, |assoc, _| {
+            assoc.delete_auth_key(id)
         })
     }
 }

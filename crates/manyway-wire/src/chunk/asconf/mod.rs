@@ -93,7 +93,8 @@ pub enum AsconfAction {
     Delete(IpAddr),
     /// Make an address the primary destination (RFC 5061 section 4.2.4).
     SetPrimary(IpAddr),
-    /// A parameter of another type. [`AsconfRequests::with_values`] gives what its correlation id
+    /// A parameter of another type, or one of these with an address that is neither IPv4 nor IPv6,
+    /// such as a host name. [`AsconfRequests::with_values`] gives what its correlation id
     /// is followed by, and [`AsconfRequestList`](crate::AsconfRequestList) sends it; this value
     /// alone encodes to no more than the correlation id.
     Unknown {
@@ -154,21 +155,27 @@ impl AsconfRequest {
     /// Also returns what follows the correlation id.
     fn decode(tlv: Tlv<'_>) -> Result<(Self, &[u8]), DecodeError> {
         let (correlation_id, rest) = take_u32(tlv.value, "ASCONF Parameter")?;
-        let address = || match take_address(rest)? {
-            (address, []) => Ok(address),
-            _ => {
-                let length = tlv.wire.len();
-                Err(DecodeError::BadLength {
-                    what: "ASCONF Parameter",
-                    length,
-                })
-            }
+        let known: Option<fn(IpAddr) -> AsconfAction> = match ParameterType(tlv.kind) {
+            ParameterType::ADD_IP_ADDRESS => Some(AsconfAction::Add),
+            ParameterType::DELETE_IP_ADDRESS => Some(AsconfAction::Delete),
+            ParameterType::SET_PRIMARY_ADDRESS => Some(AsconfAction::SetPrimary),
+            _ => None,
         };
-        let action = match ParameterType(tlv.kind) {
-            ParameterType::ADD_IP_ADDRESS => AsconfAction::Add(address()?),
-            ParameterType::DELETE_IP_ADDRESS => AsconfAction::Delete(address()?),
-            ParameterType::SET_PRIMARY_ADDRESS => AsconfAction::SetPrimary(address()?),
-            ParameterType(kind) => AsconfAction::Unknown { kind },
+        let unknown = AsconfAction::Unknown { kind: tlv.kind };
+        let action = match known {
+            None => unknown,
+            Some(action) => match take_address(rest) {
+                Ok((address, [])) => action(address),
+                Ok(_) => {
+                    return Err(DecodeError::BadLength {
+                        what: "ASCONF Parameter",
+                        length: tlv.wire.len(),
+                    });
+                }
+                // An address, but of a type that nobody knows.
+                Err(DecodeError::InvalidValue { .. }) => unknown,
+                Err(error) => return Err(error),
+            },
         };
         Ok((
             Self {

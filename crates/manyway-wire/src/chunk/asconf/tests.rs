@@ -112,6 +112,26 @@ fn a_chunk_without_its_address_is_an_error() {
 }
 
 #[test]
+fn an_address_of_another_type_does_not_hide_the_requests_behind_it() {
+    //= https://www.rfc-editor.org/rfc/rfc5061#section-4.1.1
+    //= type=test
+    //# Note: The host name address MUST NOT be sent and MUST be ignored if received in any ASCONF message.
+    let value = [
+        0xc0, 0x01, 0, 16, 0, 0, 0, 1, 0, 11, 0, 8, b'h', b'o', b's', b't', // a host name
+        0xc0, 0x02, 0, 16, 0, 0, 0, 2, 0, 5, 0, 8, 192, 0, 2, 1,
+    ];
+    let items: Vec<_> = AsconfRequests::from_bytes(&value).with_values().collect();
+    let (first, rest) = items[0].unwrap();
+    assert_eq!(first.action, AsconfAction::Unknown { kind: 0xc001 });
+    assert_eq!(rest, &value[8..16]);
+    let second = items[1].unwrap().0.action;
+    assert_eq!(
+        second,
+        AsconfAction::Delete(Ipv4Addr::new(192, 0, 2, 1).into())
+    );
+}
+
+#[test]
 fn malformed_requests_are_errors_and_end_the_walk() {
     for (value, ok_before) in [
         (&[0xc0, 0x01, 0, 7, 0, 0, 0, 0][..], 0),
