@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use manyway_proto::{AddressError, AuthKeyError, AuthSecret, KeyId, PathError, PathId, Wish};
+use manyway_proto::{
+    AddressError, AuthKeyError, AuthSecret, KeyId, PathError, PathId, Scheduler, Wish,
+};
 
 use super::Association;
 
@@ -123,5 +125,26 @@ impl Association {
         self.command(AuthKeyError::NotSupported, |assoc, _| {
             assoc.delete_auth_key(id)
         })
+    }
+
+    /// Takes a path out of use; [`Event::PathRemoved`](crate::Event::PathRemoved) follows when the
+    /// peer has agreed or does not answer. The last path stays.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Unknown`], or [`PathError::NotEstablished`].
+    pub fn remove_path(&self, path: PathId) -> Result<(), PathError> {
+        self.command(PathError::NotEstablished, |assoc, now| {
+            assoc.remove_path(now, path)
+        })
+    }
+
+    /// Changes the scheduler, which says on which path the next packet leaves.
+    pub fn set_scheduler(&self, scheduler: Box<dyn Scheduler>) {
+        // An association that is gone schedules nothing.
+        let _ = self.command((), |assoc, _| {
+            assoc.set_scheduler(scheduler);
+            Ok(())
+        });
     }
 }

@@ -1,6 +1,6 @@
 //! Messages in and out.
 
-use manyway_proto::{CloseReason, Message, SendOptions};
+use manyway_proto::{CloseReason, Message, MessagePart, SendOptions};
 
 use super::Association;
 use crate::error::{RecvError, SendError};
@@ -82,29 +82,50 @@ impl Association {
     ///
     /// No message is lost if the future is dropped.
     pub async fn recv(&self) -> Result<Option<Message>, RecvError> {
+        self.next(Self::try_recv).await
+    }
+
+    /// The next message or the next part of one, where
+    /// [`TransportConfig::partial_delivery_point`](crate::TransportConfig::partial_delivery_point)
+    /// lets large messages come in parts; `None` when the peer has shut down and everything was
+    /// read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Association::recv`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Association::recv`].
+    pub async fn recv_part(&self) -> Result<Option<MessagePart>, RecvError> {
+        self.next(Self::try_recv_part).await
+    }
+
+    /// Waits until `take` gives something or nothing more will come.
+    async fn next<T>(&self, take: impl Fn(&Self) -> Option<T>) -> Result<Option<T>, RecvError> {
         loop {
             let readable = self.0.signals.readable.notified();
             tokio::pin!(readable);
             readable.as_mut().enable();
-            if let Some(message) = self.try_recv() {
-                return Ok(Some(message));
+            if let Some(taken) = take(self) {
+                return Ok(Some(taken));
             }
             if let Some(end) = self.end_of_data() {
-                return end;
+                return end.map(|()| None);
             }
             readable.await;
         }
     }
 
-    fn end_of_data(&self) -> Option<Result<Option<Message>, RecvError>> {
+    fn end_of_data(&self) -> Option<Result<(), RecvError>> {
         self.with(|state| {
             let Some(entry) = state.entries.get(&self.0.id) else {
-                return Some(Ok(None));
+                return Some(Ok(()));
             };
             match &entry.closed {
-                Some(CloseReason::Graceful) => Some(Ok(None)),
+                Some(CloseReason::Graceful) => Some(Ok(())),
                 Some(reason) => Some(Err(RecvError::Aborted(reason.clone()))),
-                None if entry.peer_done => Some(Ok(None)),
+                None if entry.peer_done => Some(Ok(())),
                 None => None,
             }
         })
@@ -112,17 +133,29 @@ impl Association {
 
     /// The next message if one is complete.
     pub fn try_recv(&self) -> Option<Message> {
+        self.take(manyway_proto::Association::recv)
+    }
+
+    /// The next message or the next part of one, if there is any: see [`Association::recv_part`].
+    pub fn try_recv_part(&self) -> Option<MessagePart> {
+        self.take(manyway_proto::Association::recv_part)
+    }
+
+    fn take<T>(
+        &self,
+        from: impl FnOnce(&mut manyway_proto::Association) -> Option<T>,
+    ) -> Option<T> {
         let now = self.0.shared.now();
         self.with(|state| {
             if !state.proto.association(self.0.id)?.has_message() {
                 return None;
             }
             let assoc = state.proto.association_mut(now, self.0.id)?;
-            let message = assoc.recv();
+            let taken = from(assoc);
             if assoc.wants_to_send() {
                 state.wake_driver();
             }
-            message
+            taken
         })
     }
 }
