@@ -150,7 +150,7 @@ async fn refusals(world: &World<'_>, peer: Peer) -> Peer {
     peer.command(&format!("start {UDP_PORT}")).await;
     peer.command(&format!("bind {SCTP_PORT} {}", vm::ADDRESSES[0]))
         .await;
-    peer.connect(&OURS[..1]).await;
+    peer.connect(UDP_PORT, &OURS[..1]).await;
     peer.event("refused").await;
     endpoint.close();
     peer.begin("exit");

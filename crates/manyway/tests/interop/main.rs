@@ -17,6 +17,7 @@ mod nat;
 mod network;
 mod partial;
 mod peer;
+mod raw;
 mod setup;
 mod stray;
 mod transfer;

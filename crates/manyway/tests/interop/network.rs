@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use manyway::{Association, Endpoint, EndpointConfig, Listener, UDP_PORT};
+use manyway::{Association, Carrier, Endpoint, EndpointConfig, Listener, UDP_PORT};
 use manyway_bed::{Bed, BedConfig, LinkConfig, Rate, ScenePath};
 use manyway_net::namespace::{NamespaceOptions, Privileges, privileges};
 
@@ -203,6 +203,16 @@ pub(crate) async fn until(name: &str, condition: impl Fn() -> bool) {
 }
 
 impl World<'_> {
+    /// From now on without UDP.
+    pub(crate) fn make_raw(&mut self) {
+        self.config.carrier = Carrier::Raw;
+        self.config.udp_port = 0;
+    }
+
+    fn is_raw(&self) -> bool {
+        self.config.carrier == Carrier::Raw
+    }
+
     /// This side's endpoint.
     pub(crate) async fn endpoint(&self) -> Endpoint {
         Endpoint::bind(self.config.clone()).await.unwrap()
@@ -212,7 +222,8 @@ impl World<'_> {
     pub(crate) async fn peer(&self) -> Peer {
         let program = Stack::Usrsctp.program().unwrap();
         let mut peer = Peer::start(self.bed.server(), Command::new(program));
-        peer.command(&format!("start {UDP_PORT}")).await;
+        let udp_port = if self.is_raw() { 0 } else { UDP_PORT };
+        peer.command(&format!("start {udp_port}")).await;
         for (name, value) in &self.options {
             peer.command(&format!("option {name} {value}")).await;
         }
@@ -228,7 +239,8 @@ impl World<'_> {
     pub(crate) async fn associate(&self, initiator: Initiator) -> Pair {
         let peer = self.peer().await;
         let first = self.ip.theirs()[0].parse().unwrap();
-        let remotes = [SocketAddr::new(first, UDP_PORT)];
+        let udp_port = if self.is_raw() { 0 } else { UDP_PORT };
+        let remotes = [SocketAddr::new(first, udp_port)];
         self.associate_with(peer, &remotes, initiator).await
     }
 
@@ -248,7 +260,8 @@ impl World<'_> {
             }
             Initiator::They => {
                 let mut listener = endpoint.listen(SCTP_PORT).unwrap();
-                peer.connect(&self.ip.ours()[..1]).await;
+                peer.connect(self.config.udp_port, &self.ip.ours()[..1])
+                    .await;
                 let ours = soon("accept", listener.accept()).await.unwrap();
                 (ours, Some(listener))
             }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 
-use manyway::UDP_PORT;
 use manyway_net::namespace::Namespace;
 use tokio::sync::mpsc;
 
@@ -123,8 +122,8 @@ impl Peer {
     }
 
     /// Tells it to open an association with the listening port at `addresses`.
-    pub(crate) async fn connect(&mut self, addresses: &[&str]) {
-        let line = format!("connect {UDP_PORT} {SCTP_PORT} {}", addresses.join(" "));
+    pub(crate) async fn connect(&mut self, udp_port: u16, addresses: &[&str]) {
+        let line = format!("connect {udp_port} {SCTP_PORT} {}", addresses.join(" "));
         self.command(&line).await;
     }
 

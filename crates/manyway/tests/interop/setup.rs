@@ -1,6 +1,6 @@
 //! Opening associations.
 
-use manyway::{AssocState, ConnectError, Message};
+use manyway::{AssocState, ConnectError, Message, UDP_PORT};
 use manyway_bed::Loss;
 
 use crate::network::{self, Initiator, OURS, SCTP_PORT, soon, their_udp};
@@ -60,7 +60,7 @@ fn a_port_where_we_do_not_listen_refuses_the_peer() {
     network::run(async |world| {
         let mut peer = world.peer().await;
         let endpoint = world.endpoint().await;
-        peer.connect(&OURS[..1]).await;
+        peer.connect(UDP_PORT, &OURS[..1]).await;
         peer.event("refused").await;
         assert_eq!(endpoint.stats().associations_accepted, 0);
     });
@@ -87,7 +87,7 @@ fn a_peer_that_lost_its_memory_may_connect_again_from_the_same_port() {
         // Killed without a word.
         drop(pair.peer);
         let mut peer = world.peer().await;
-        peer.connect(&OURS[..1]).await;
+        peer.connect(UDP_PORT, &OURS[..1]).await;
         let ours = soon("second association", listener.accept()).await.unwrap();
         assert_eq!(old.closed().await, manyway::CloseReason::Restarted);
         (pair.peer, pair.ours) = (peer, ours);
