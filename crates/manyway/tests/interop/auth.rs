@@ -11,13 +11,13 @@ use crate::transfer::{exchange, send};
 const BOTH: [Initiator; 2] = [Initiator::We, Initiator::They];
 
 /// Both sides take data and acknowledgements only if they come authenticated.
-fn demand(world: &mut World<'_>) {
+pub(crate) fn demand(world: &mut World<'_>) {
     world.config.transport.auth.chunks = vec![ChunkType::DATA, ChunkType::SACK];
     world.prepare = vec!["auth-chunk 0", "auth-chunk 3"];
 }
 
 /// This side's shared key 7.
-fn share(world: &mut World<'_>, secret: &str) {
+pub(crate) fn share(world: &mut World<'_>, secret: &str) {
     let secret = AuthSecret::new(secret.as_bytes());
     world.config.transport.auth.keys = vec![(KeyId(7), secret)];
     world.config.transport.auth.active_key = KeyId(7);

@@ -7,6 +7,7 @@ use manyway::{AssocState, CloseReason, ConnectError, PathState, UDP_PORT};
 use manyway_bed::Loss;
 
 use crate::endings::aborted_by_peer;
+use crate::linux_extensions;
 use crate::network::{self, Initiator, OURS, Pair, SCTP_PORT, World, soon, until};
 use crate::peer::Peer;
 use crate::transfer::{check_arrival, exchange, receive, send, their_send};
@@ -46,21 +47,27 @@ fn the_linux_kernel_interoperates() {
         }
         peer = refusals(&world, peer).await;
         peer = loss(&world, peer).await;
-        failover(&world, peer).await;
+        peer = failover(&world, peer).await;
+        peer = linux_extensions::carriers(&mut world, peer).await;
+        linux_extensions::authentication(&mut world, peer).await;
     });
 }
 
 /// The association between this side and a fresh peer in the machine.
-async fn associate(world: &World<'_>, mut peer: Peer, initiator: Initiator) -> Pair {
-    peer.command(&format!("start {UDP_PORT}")).await;
-    peer.command(&format!("bind {SCTP_PORT} {}", vm::ADDRESSES.join(" ")))
+pub(crate) async fn associate(world: &World<'_>, mut peer: Peer, initiator: Initiator) -> Pair {
+    let addresses = vm::addresses(world.ip);
+    peer.command(&format!("start {}", world.their_port())).await;
+    peer.command(&format!("bind {SCTP_PORT} {}", addresses.join(" ")))
         .await;
-    let first = SocketAddr::new(vm::ADDRESSES[0].parse().unwrap(), UDP_PORT);
+    for command in &world.prepare {
+        peer.command(command).await;
+    }
+    let first = SocketAddr::new(addresses[0].parse().unwrap(), world.their_port());
     world.associate_with(peer, &[first], initiator).await
 }
 
 /// Ends what is left of an association, on both sides.
-async fn reset(pair: Pair) -> Peer {
+pub(crate) async fn reset(pair: Pair) -> Peer {
     let Pair {
         mut peer, endpoint, ..
     } = pair;
@@ -74,7 +81,7 @@ async fn reset(pair: Pair) -> Peer {
     peer
 }
 
-async fn transfers(world: &World<'_>, peer: Peer, initiator: Initiator) -> Peer {
+pub(crate) async fn transfers(world: &World<'_>, peer: Peer, initiator: Initiator) -> Peer {
     let mut pair = associate(world, peer, initiator).await;
     assert_eq!(pair.streams, "16 64");
     for size in [1, 3, 4, 1204, 1205, 1473, 5000, 65_536] {
@@ -138,7 +145,8 @@ async fn their_abort(pair: &mut Pair) {
 
 async fn refusals(world: &World<'_>, peer: Peer) -> Peer {
     let pair = associate(world, peer, Initiator::We).await;
-    let first = SocketAddr::new(vm::ADDRESSES[0].parse().unwrap(), UDP_PORT);
+    let address = vm::addresses(world.ip)[0];
+    let first = SocketAddr::new(address.parse().unwrap(), UDP_PORT);
     let connecting = pair.endpoint.connect(&[first], SCTP_PORT + 1).await;
     assert!(
         matches!(connecting, Err(ConnectError::Refused)),
@@ -148,8 +156,7 @@ async fn refusals(world: &World<'_>, peer: Peer) -> Peer {
 
     let endpoint = world.endpoint().await;
     peer.command(&format!("start {UDP_PORT}")).await;
-    peer.command(&format!("bind {SCTP_PORT} {}", vm::ADDRESSES[0]))
-        .await;
+    peer.command(&format!("bind {SCTP_PORT} {address}")).await;
     peer.connect(UDP_PORT, &OURS[..1]).await;
     peer.event("refused").await;
     endpoint.close();
@@ -168,7 +175,7 @@ async fn loss(world: &World<'_>, peer: Peer) -> Peer {
     reset(pair).await
 }
 
-async fn failover(world: &World<'_>, peer: Peer) {
+async fn failover(world: &World<'_>, peer: Peer) -> Peer {
     let mut pair = associate(world, peer, Initiator::They).await;
     let both_active = || {
         let paths = pair.ours.paths();
@@ -202,4 +209,5 @@ async fn failover(world: &World<'_>, peer: Peer) {
         pair.peer.event(&format!("path {} up", OURS[cut])).await;
         exchange(&mut pair, 10, LENGTH).await;
     }
+    reset(pair).await
 }

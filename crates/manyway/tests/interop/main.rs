@@ -12,6 +12,7 @@ mod auth;
 mod capture;
 mod endings;
 mod linux;
+mod linux_extensions;
 mod multihoming;
 mod nat;
 mod network;

@@ -138,7 +138,7 @@ fn run_on(
         seed: 1,
         captures: Some(captures.path().to_owned()),
         namespaces: NamespaceOptions::default(),
-        ipv6: ip != Ip::V4,
+        ipv6: ip != Ip::V4 || stack == Stack::Linux,
     })
     .unwrap();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
@@ -209,8 +209,18 @@ impl World<'_> {
         self.config.udp_port = 0;
     }
 
-    fn is_raw(&self) -> bool {
-        self.config.carrier == Carrier::Raw
+    /// From now on with these addresses of this side.
+    pub(crate) fn use_ip(&mut self, ip: Ip) {
+        self.ip = ip;
+        self.config.addresses = addresses(&ip.ours());
+    }
+
+    /// The UDP port that the peer's stack has; 0 if there is none.
+    pub(crate) fn their_port(&self) -> u16 {
+        match self.config.carrier {
+            Carrier::Raw => 0,
+            _ => UDP_PORT,
+        }
     }
 
     /// This side's endpoint.
@@ -222,8 +232,7 @@ impl World<'_> {
     pub(crate) async fn peer(&self) -> Peer {
         let program = Stack::Usrsctp.program().unwrap();
         let mut peer = Peer::start(self.bed.server(), Command::new(program));
-        let udp_port = if self.is_raw() { 0 } else { UDP_PORT };
-        peer.command(&format!("start {udp_port}")).await;
+        peer.command(&format!("start {}", self.their_port())).await;
         for (name, value) in &self.options {
             peer.command(&format!("option {name} {value}")).await;
         }
@@ -239,8 +248,7 @@ impl World<'_> {
     pub(crate) async fn associate(&self, initiator: Initiator) -> Pair {
         let peer = self.peer().await;
         let first = self.ip.theirs()[0].parse().unwrap();
-        let udp_port = if self.is_raw() { 0 } else { UDP_PORT };
-        let remotes = [SocketAddr::new(first, udp_port)];
+        let remotes = [SocketAddr::new(first, self.their_port())];
         self.associate_with(peer, &remotes, initiator).await
     }
 

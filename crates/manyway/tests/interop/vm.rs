@@ -1,4 +1,5 @@
-//! A virtual machine with Linux' own SCTP, behind the bed's server: 10.9.1.2 and 10.9.2.2.
+//! A virtual machine with Linux' own SCTP, behind the bed's server: 10.9.1.2 and 10.9.2.2,
+//! 2001:db8:9:1::2 and 2001:db8:9:2::2.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -9,11 +10,16 @@ use std::time::Duration;
 use manyway_bed::Bed;
 use manyway_net::link::{self, Network};
 
-use crate::network::soon;
+use crate::network::{Ip, soon};
 use crate::peer::{Peer, Stack};
 
 /// The machine's addresses, one on each path.
-pub(crate) const ADDRESSES: [&str; 2] = ["10.9.1.2", "10.9.2.2"];
+pub(crate) fn addresses(ip: Ip) -> [&'static str; 2] {
+    match ip {
+        Ip::V4 => ["10.9.1.2", "10.9.2.2"],
+        Ip::V6 => ["2001:db8:9:1::2", "2001:db8:9:2::2"],
+    }
+}
 
 /// The directory with kernel and initial file system, or what is missing to make them.
 pub(crate) fn directory() -> Result<&'static Path, &'static str> {
@@ -79,19 +85,30 @@ pub(crate) async fn start(bed: &Bed) -> Peer {
     }
     let mut peer = Peer::start(bed.server(), qemu);
     // Its interfaces come with it.
-    for (tap, host) in [("t1", [10, 9, 1, 1]), ("t2", [10, 9, 2, 1])] {
+    for (tap, path) in [("t1", 1), ("t2", 2)] {
         soon("the machine's interfaces", async {
             while bed.server().enter(|| link::set_up(tap)).unwrap().is_err() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         })
         .await;
-        let address = Network::new(IpAddr::from(host), 24);
-        let added = bed.server().enter(|| link::add_address(tap, address));
-        added.unwrap().unwrap();
+        let hosts = [
+            Network::new(IpAddr::from([10, 9, path, 1]), 24),
+            Network::new(
+                IpAddr::from([0x2001, 0xdb8, 9, path.into(), 0, 0, 0, 1]),
+                64,
+            ),
+        ];
+        for host in hosts {
+            let added = bed.server().enter(|| link::add_address(tap, host));
+            added.unwrap().unwrap();
+        }
     }
-    let forward = || std::fs::write("/proc/sys/net/ipv4/ip_forward", "1");
-    bed.server().enter(forward).unwrap().unwrap();
+    for forwarding in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+        let path = format!("/proc/sys/net/{forwarding}");
+        let forward = bed.server().enter(|| std::fs::write(path, "1"));
+        forward.unwrap().unwrap();
+    }
     peer.event("ready").await;
     peer
 }
