@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::assoc::{AddressForm, AuthConfig, Extensions};
+use crate::assoc::{AddressForm, AuthConfig, Extension, Extensions};
 use crate::cc::ControllerKind;
+use crate::seal::ErrorDetection;
 use crate::stream::StreamSchedulerKind;
 
 /// Options that hold for a whole endpoint.
@@ -113,6 +114,10 @@ pub struct TransportConfig {
     pub peer_may_change_addresses: bool,
     /// Chunk authentication. Default: address changes only, under the null key.
     pub auth: AuthConfig,
+    /// What detects damaged packets. Unless that is SCTP's checksum, peers are told that packets
+    /// may come without it ([`Extension::ZeroChecksum`], RFC 9653), and those that say the same
+    /// get none. Default the checksum.
+    pub error_detection: ErrorDetection,
     /// Gap blocks per SACK sent; those with the lowest TSNs are reported. Default 256.
     pub max_gap_blocks: usize,
     /// Gap blocks that are looked at in one SACK of the peer. Default 4,096: more than a
@@ -154,9 +159,20 @@ impl Default for TransportConfig {
             max_queued_asconfs: 32,
             peer_may_change_addresses: true,
             auth: AuthConfig::default(),
+            error_detection: ErrorDetection::default(),
             max_gap_blocks: 256,
             max_gap_blocks_taken: 4096,
             max_reneges: 64,
+        }
+    }
+}
+
+impl TransportConfig {
+    /// The extensions that peers are told of.
+    pub(crate) fn offer(&self) -> Extensions {
+        match self.error_detection {
+            ErrorDetection::Checksum => self.extensions.without(Extension::ZeroChecksum),
+            ErrorDetection::Dtls => self.extensions,
         }
     }
 }

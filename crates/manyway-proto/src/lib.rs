@@ -70,6 +70,7 @@ pub use event::{Event, Message, MessagePart, PartStatus};
 pub use manyway_wire::{ChunkType, HmacId, KeyId, Port, Ppid, StreamId};
 pub use path::{FourTuple, PathId, PathInfo, PathState, Wish};
 pub use sched::{LowestRtt, PathView, Scheduler};
+pub use seal::ErrorDetection;
 pub use send::{AbandonReason, AbandonedMessages, Reliability, SendOptions};
 pub use stats::AssocStats;
 pub use stream::{FrontMessage, StreamScheduler, StreamSchedulerKind, StreamView};

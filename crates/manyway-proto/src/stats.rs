@@ -62,6 +62,8 @@ pub struct AssocStats {
     /// AUTH chunks that proved nothing: a wrong HMAC, an unknown key or hash function, or a second
     /// one in a packet.
     pub failed_authentications: u64,
+    /// Packets of those dropped whose checksum was wrong; a zero that was not agreed on is.
+    pub bad_checksums: u64,
     /// Answers that were not sent because too many waited.
     pub dropped_answers: u64,
     /// Changes of address of the peer that were refused because there were too many.

@@ -1,7 +1,9 @@
 //! What the two ends can do beyond RFC 9260: offered in INIT and INIT-ACK, used only if both
 //! offered it.
 
-use manyway_wire::{ChunkType, Parameter, ParameterList, ParameterType, RawParameter};
+use manyway_wire::{
+    ChunkType, EDMID_SCTP_OVER_DTLS, Parameter, ParameterList, ParameterType, RawParameter,
+};
 
 /// A parameter of Manyway's own: the sender takes ASCONF as [`super::asconf`] means it, without
 /// AUTH. Those who do not know it skip it silently.
@@ -29,7 +31,8 @@ pub enum Extension {
     StreamReconfig = 1 << 6,
     /// Acknowledgements that are never taken back (draft-natarajan-tsvwg-sctp-nrsack).
     NrSack = 1 << 7,
-    /// Packets without a checksum where something better guards them (RFC 9653).
+    /// Packets without a checksum where something better guards them (RFC 9653): offered only as
+    /// [`crate::TransportConfig::error_detection`] says.
     ZeroChecksum = 1 << 8,
     /// Explicit congestion notification (RFC 4960, appendix A).
     Ecn = 1 << 9,
@@ -45,6 +48,7 @@ impl Extension {
         Self::PartialReliability,
         Self::NrSack,
         Self::Interleaving,
+        Self::ZeroChecksum,
     ];
 
     /// Those that are announced by listing a chunk type, in the order in which they are listed.
@@ -178,6 +182,10 @@ impl Extensions {
             Parameter::Unknown(raw) if raw.kind == DYNAMIC_PATHS => {
                 *self = self.with(Extension::DynamicPaths);
             }
+            // Another method than the one that this engine knows is no help.
+            Parameter::ZeroChecksumAcceptable(EDMID_SCTP_OVER_DTLS) => {
+                *self = self.with(Extension::ZeroChecksum);
+            }
             _ => {}
         }
     }
@@ -200,6 +208,11 @@ impl Extensions {
         }
         if self.contains(Extension::PartialReliability) {
             list.push(&Parameter::ForwardTsnSupported);
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9653#section-5.1
+        //# An endpoint willing to accept SCTP packets with an incorrect checksum of zero MUST include the Zero Checksum Acceptable Chunk Parameter indicating the alternate error detection method it is willing to use in the INIT or INIT ACK chunk it sends.
+        if self.contains(Extension::ZeroChecksum) {
+            list.push(&Parameter::ZeroChecksumAcceptable(EDMID_SCTP_OVER_DTLS));
         }
         if self.contains(Extension::DynamicPaths) {
             let [high, low] = DYNAMIC_PATHS.0.to_be_bytes();

@@ -1,13 +1,14 @@
 //! A packet's way in: the path it came on, its protection, its chunks.
 
 use bytes::Bytes;
-use manyway_wire::{Cause, CauseList, Chunk, RawChunk, UnrecognizedAction};
+use manyway_wire::{Cause, CauseList, Chunk, DecodeError, RawChunk, UnrecognizedAction};
 
 use super::auth::Screened;
 use super::outbox::Control;
 use super::{AssocState, Association, Extension};
 use crate::path::{FourTuple, PathId};
 use crate::recv::Urgency;
+use crate::seal::Protection;
 use crate::time::Instant;
 
 /// Bytes of an unknown chunk that are returned to its sender.
@@ -34,10 +35,15 @@ impl Association {
         let known = self.paths.by_tuple(&tuple);
         let protection = known
             .and_then(|id| self.paths.get(id))
-            .map(|p| p.protection);
-        let Ok(packet) = protection.unwrap_or_default().unprotect(datagram) else {
-            self.stats.dropped_packets += 1;
-            return;
+            .map_or_else(|| Protection::of(&self.config), |p| p.protection);
+        let packet = match protection.unprotect(datagram) {
+            Ok(packet) => packet,
+            Err(error) => {
+                self.stats.dropped_packets += 1;
+                let bad = matches!(error, DecodeError::BadChecksum { .. });
+                self.stats.bad_checksums += u64::from(bad);
+                return;
+            }
         };
         if known.is_none() && self.is_from_deleted(tuple, &packet) {
             self.stats.dropped_packets += 1;
@@ -89,7 +95,7 @@ impl Association {
     ) -> Next {
         let chunk = match Chunk::decode(raw) {
             Ok(chunk) => chunk,
-            Err(manyway_wire::DecodeError::EmptyData { tsn }) => {
+            Err(DecodeError::EmptyData { tsn }) => {
                 self.abort_with(
                     now,
                     |causes| causes.push(&Cause::NoUserData(tsn)),

@@ -195,7 +195,7 @@ impl Association {
     /// The INIT chunk, as bytes of its parameters, padded.
     pub(super) fn init_parameters(&self) -> ParameterList {
         let auth = self.auth.as_ref().map(|auth| auth.local());
-        let mut list = local_parameters(self.config.extensions, auth, &[]);
+        let mut list = local_parameters(self.config.offer(), auth, &[]);
         if let Some(more) = self.setup.as_ref().and_then(|s| s.preservative) {
             let ms = u32::try_from(more.as_millis()).unwrap_or(u32::MAX);
             list.push(&Parameter::CookiePreservative(ms));
@@ -333,7 +333,7 @@ impl Association {
     }
 
     pub(super) fn learn_peer(&mut self, peer: &PeerInit, tuple: FourTuple) {
-        self.peer.extensions = self.config.extensions.agreed(peer.extensions);
+        self.peer.extensions = self.config.offer().agreed(peer.extensions);
         self.agree_on_partial_reliability();
         let interleaving = self.has(Extension::Interleaving);
         self.sender.queue.set_interleaving(interleaving);

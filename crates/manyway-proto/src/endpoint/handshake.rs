@@ -108,7 +108,7 @@ impl Endpoint {
         let auth = transport
             .auth
             .offer(transport.extensions, cookie.auth_random);
-        let mut parameters = local_parameters(transport.extensions, auth.as_ref(), &own);
+        let mut parameters = local_parameters(transport.offer(), auth.as_ref(), &own);
         parameters.push(&Parameter::StateCookie(&sealed));
         report_unrecognized(init, &mut parameters);
         let ack = InitAck {

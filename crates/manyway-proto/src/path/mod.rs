@@ -191,7 +191,7 @@ impl Path {
             probe_due: false,
             created_at: now,
             ack: PathAck::default(),
-            protection: Protection::default(),
+            protection: Protection::of(config),
             counters: PathCounters::default(),
             last_received: None,
             last_sample: None,

@@ -22,3 +22,4 @@ mod retransmission_timer;
 mod sack_immediately;
 mod set_up;
 mod termination;
+mod zero_checksum;

@@ -56,7 +56,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn kinds(&self) -> Vec<ChunkType> {
-        let packet = Packet::decode(&self.bytes, ChecksumPolicy::Verify).unwrap();
+        let packet = Packet::decode(&self.bytes, ChecksumPolicy::VerifyUnlessZero).unwrap();
         packet.chunks().map(|raw| raw.unwrap().kind).collect()
     }
 
@@ -72,7 +72,7 @@ impl Seen {
 
     /// Looks at the first chunk of a kind.
     pub(crate) fn with<R>(&self, kind: ChunkType, f: impl FnOnce(Chunk<'_>, u8) -> R) -> Option<R> {
-        let packet = Packet::decode(&self.bytes, ChecksumPolicy::Verify).unwrap();
+        let packet = Packet::decode(&self.bytes, ChecksumPolicy::VerifyUnlessZero).unwrap();
         let raw = packet
             .chunks()
             .map(Result::unwrap)
@@ -284,7 +284,7 @@ impl Pair {
         let mut all = Vec::new();
         while let Some(transmit) = self.ends[end].poll_transmit(self.now, 1, &mut buf) {
             let bytes = Bytes::copy_from_slice(&buf[..transmit.size]);
-            let header = Packet::decode(&bytes, ChecksumPolicy::Verify)
+            let header = Packet::decode(&bytes, ChecksumPolicy::VerifyUnlessZero)
                 .unwrap()
                 .header();
             let seen = Seen { header, bytes };

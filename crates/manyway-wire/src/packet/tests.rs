@@ -195,6 +195,18 @@ fn a_chunk_of_the_remaining_length_fits_and_one_more_byte_does_not() {
 }
 
 #[test]
+fn a_writer_knows_which_chunks_it_holds() {
+    let mut buf = bytes_of(&[&Pad { len: 3 }], true);
+    let mut writer = PacketWriter::new(&mut buf, &HEADER, 1500);
+    assert!(!writer.contains_any(&[ChunkType::PAD, ChunkType::COOKIE_ACK]));
+    assert!(writer.push(&Pad { len: 5 }) && writer.push(&CookieAck));
+    assert!(writer.contains_any(&[ChunkType::INIT, ChunkType::COOKIE_ACK]));
+    assert!(writer.contains_any(&[ChunkType::PAD]));
+    assert!(!writer.contains_any(&[ChunkType::INIT]));
+    assert!(!writer.contains_any(&[]));
+}
+
+#[test]
 fn a_chunk_that_no_length_field_can_count_is_refused() {
     let mut buf = Vec::new();
     let mut writer = PacketWriter::new(&mut buf, &HEADER, usize::MAX);

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::bytes::{pad, padded};
 use crate::chunk::{AUTH_HEADER_LEN, BlankAuth, EncodeChunk};
 use crate::crc32c::packet_crc32c;
-use crate::packet::{COMMON_HEADER_LEN, CommonHeader};
+use crate::packet::{COMMON_HEADER_LEN, ChunkIter, ChunkType, CommonHeader};
 use crate::serial::{HmacId, KeyId};
 
 /// Writes one packet at the end of a buffer, which may already hold earlier packets.
@@ -77,6 +77,13 @@ impl<'b> PacketWriter<'b> {
                 start == self.start + COMMON_HEADER_LEN && end == self.buf.len()
             }
         }
+    }
+
+    /// Whether any of the chunks written so far is of one of these types.
+    #[must_use]
+    pub fn contains_any(&self, kinds: &[ChunkType]) -> bool {
+        let chunks = ChunkIter::new(&self.buf[self.start + COMMON_HEADER_LEN..]);
+        chunks.flatten().any(|chunk| kinds.contains(&chunk.kind))
     }
 
     /// Bytes of this packet so far, common header included.

@@ -3,8 +3,8 @@
 use manyway_wire::{ChunkType, PacketWriter};
 
 use super::Auth;
-use crate::assoc::Association;
 use crate::assoc::outbox::Control;
+use crate::assoc::{Association, Extension};
 use crate::path::PathId;
 use crate::seal::Protection;
 
@@ -83,6 +83,6 @@ impl Association {
         if let Some(auth) = &mut self.auth {
             auth.fill(&mut writer);
         }
-        protection.protect(writer)
+        protection.protect(writer, self.has(Extension::ZeroChecksum))
     }
 }
