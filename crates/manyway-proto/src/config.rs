@@ -57,6 +57,14 @@ pub struct TransportConfig {
     pub max_handshake_retransmits: u32,
     /// Consecutive timeouts after which a path is failed. Default 5 (`Path.Max.Retrans`).
     pub path_max_retransmits: u32,
+    /// Consecutive timeouts beyond which a path carries no data while another one works. Default 0
+    /// (RFC 7829 `PotentiallyFailed.Max.Retrans`): at the first. From `path_max_retransmits` on
+    /// there is no such state.
+    pub pf_max_retransmits: u32,
+    /// Consecutive timeouts beyond which a chosen primary is the primary no more, even when it
+    /// answers again (RFC 7829 `Primary.Switchover.Max.Retrans`). Values below
+    /// `pf_max_retransmits` mean that. Default `None`: the choice stands.
+    pub primary_switchover_max_retransmits: Option<u32>,
     /// Consecutive timeouts, over all paths, that the association survives in any case. Default 10
     /// (`Association.Max.Retrans`).
     pub association_max_retransmits: u32,
@@ -137,6 +145,8 @@ impl Default for TransportConfig {
             handshake_timeout: Duration::from_millis(200),
             max_handshake_retransmits: 8,
             path_max_retransmits: 5,
+            pf_max_retransmits: 0,
+            primary_switchover_max_retransmits: None,
             association_max_retransmits: 10,
             peer_timeout: Duration::from_secs(60),
             sack_delay: Duration::from_millis(20),

@@ -81,6 +81,12 @@ pub enum PathError {
     /// The peer is no Manyway endpoint and does not know the local address.
     #[error("the peer does not know the local address; use add_address to tell it")]
     NotSupported,
+    /// [`crate::PathThresholds::primary_switchover`] is below
+    /// [`crate::PathThresholds::potentially_failed`].
+    #[error(
+        "the primary cannot be switched before its path is potentially failed; raise primary_switchover"
+    )]
+    InvalidThresholds,
     /// No remote address of the family of the local one.
     #[error("the peer has no address of that family")]
     NoRemote,

@@ -101,6 +101,12 @@ pub enum Event {
         /// Which.
         path: PathId,
     },
+    /// A path has not answered for so long that it counts as failed (RFC 9260, section 8.2); it is
+    /// probed slowly. [`Event::PathDown`] came before.
+    PathFailed {
+        /// Which.
+        path: PathId,
+    },
     /// The peer's address on a path changed (NAT rebinding or a move) and was verified.
     PathMoved {
         /// Which.

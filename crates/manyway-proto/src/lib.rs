@@ -68,7 +68,7 @@ pub use endpoint::{Connect, Endpoint, EndpointStats, Transmit};
 pub use error::{CloseReason, ConnectError, ListenError, PathError, SendError, StreamError};
 pub use event::{Event, Message, MessagePart, PartStatus};
 pub use manyway_wire::{ChunkType, HmacId, KeyId, Port, Ppid, StreamId};
-pub use path::{FourTuple, PathId, PathInfo, PathState, Wish};
+pub use path::{FourTuple, PathId, PathInfo, PathState, PathThresholds, Wish};
 pub use sched::{LowestRtt, PathView, Scheduler};
 pub use seal::ErrorDetection;
 pub use send::{AbandonReason, AbandonedMessages, Reliability, SendOptions};

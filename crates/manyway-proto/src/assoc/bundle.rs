@@ -201,6 +201,7 @@ impl Association {
             payload: piece.payload,
             membership: Membership::default(),
             transmissions: 1,
+            moved: false,
             sent_at: now,
             fate: Fate::InFlight(Shot {
                 path: id,

@@ -2,8 +2,7 @@
 
 use super::Association;
 use crate::cmt::sfr::{self, Verdict};
-use crate::event::Event;
-use crate::path::{PathId, PathState};
+use crate::path::PathId;
 use crate::send::Shot;
 use crate::time::Instant;
 
@@ -124,31 +123,5 @@ impl Association {
         path.timers.t3 = None;
         path.timers.loss = None;
         path.timers.pace = None;
-    }
-
-    /// A timeout on the path: count it, take the path out of use, probe it.
-    pub(super) fn on_path_error(&mut self, now: Instant, id: PathId) {
-        let max = self.config.path_max_retransmits;
-        let Some(path) = self.paths.get_mut(id) else {
-            return;
-        };
-        path.error_count += 1;
-        // RFC 7829's potentially failed state, with a PFMR of 0.
-        let down = path.state.on_timeout();
-        if path.error_count > max && path.state != PathState::Unconfirmed {
-            path.state.on_exhausted();
-        }
-        path.heartbeats.due = true;
-        path.timers.heartbeat = None;
-        // A path that never worked says nothing of the peer, unless there is no other.
-        let unconfirmed = path.state == PathState::Unconfirmed;
-        if !unconfirmed || !self.paths.iter().any(|p| p.state != PathState::Unconfirmed) {
-            self.error_count += 1;
-        }
-        if down {
-            self.events.push_back(Event::PathDown { path: id });
-            self.give_up_in_flight(id);
-        }
-        self.check_peer_alive(now);
     }
 }

@@ -12,6 +12,7 @@
 //! | `asconf` | addresses that come and go |
 //! | `failover` | paths to the addresses that a plain peer named |
 //! | `moving` | packets from unknown addresses, paths that follow the peer |
+//! | `path_errors` | paths that stop answering |
 //! | `teardown` | SHUTDOWN and ABORT |
 //! | `abandon`, `forward_tsn_out` | messages that are given up |
 //! | `output`, `bundle`, `bundle_sack` | which packet leaves next, and what is in it |
@@ -56,6 +57,7 @@ mod losses;
 mod moving;
 mod outbox;
 mod output;
+mod path_errors;
 mod receive;
 mod sack;
 mod setup;

@@ -99,7 +99,8 @@ impl Association {
                 rtx::Choice::NoPath => {
                     let tier = self.usable_tier()?;
                     let fits = |p: &&Path| tier.admits(p) && p.has_room();
-                    self.paths.iter().find(fits).map(|p| p.id)?
+                    let paths = self.paths.iter().filter(fits);
+                    paths.min_by_key(|p| p.error_count).map(|p| p.id)?
                 }
             };
             return self.pace(now, best).then_some(best);
@@ -117,6 +118,7 @@ impl Association {
         let Some(tier) = self.usable_tier() else {
             return;
         };
+        let errors = self.tolerated_errors(tier);
         let next = self.sender.queue.next_len().unwrap_or_default();
         let buffers = self.buffers();
         let chosen = self.paths.chosen_primary();
@@ -127,7 +129,7 @@ impl Association {
             };
             let piece = next.min(path.size.current()) as u64;
             let fits = path.has_room() && buffers::may_send(buffers, path.in_flight, piece);
-            if !tier.admits(path) || !fits {
+            if !tier.admits(path) || !fits || path.error_count > errors {
                 continue;
             }
             let view = PathView {
@@ -162,6 +164,21 @@ impl Association {
         [Tier::Wanted, Tier::Working, Tier::Suspect, Tier::Any]
             .into_iter()
             .find(|tier| self.paths.iter().any(|p| tier.admits(p)))
+    }
+
+    /// The most timeouts in a row that a path of the class may have to carry new data.
+    fn tolerated_errors(&self, tier: Tier) -> u32 {
+        match tier {
+            Tier::Wanted | Tier::Working => u32::MAX,
+            //= https://www.rfc-editor.org/rfc/rfc7829#section-3.2
+            //# The sender SHOULD choose the destination in PF state with the lowest error count (fewest consecutive timeouts) for data transmission and transmit or retransmit data to this destination.
+            //= https://www.rfc-editor.org/rfc/rfc7829#section-4.1
+            //# The sender SHOULD choose the destination in inactive state with the lowest error count (fewest consecutive timeouts) for data transmission.
+            Tier::Suspect | Tier::Any => {
+                let admitted = self.paths.iter().filter(|p| tier.admits(p));
+                admitted.map(|p| p.error_count).min().unwrap_or(u32::MAX)
+            }
+        }
     }
 
     fn transmit_batch(

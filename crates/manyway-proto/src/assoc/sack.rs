@@ -5,7 +5,7 @@ use manyway_wire::{GapBlocks, NrSack, Sack, Tsn};
 use super::Association;
 use crate::cc::Acked;
 use crate::cmt::cuc;
-use crate::path::{PathId, Paths};
+use crate::path::{PathId, PathState, Paths};
 use crate::send::{BadAck, Claims, Fate, SentChunk, Shot};
 use crate::time::Instant;
 
@@ -208,7 +208,13 @@ impl Association {
             //# Whenever a SACK chunk is received that acknowledges the DATA chunk with the earliest outstanding TSN for that address, restart the T3-rtx timer for that address with its current RTO
             path.timers.t3 = None;
         }
-        self.on_path_answered(now, id);
+        //= https://www.rfc-editor.org/rfc/rfc7829#section-3.2
+        //# Acknowledgments for chunks that have been transmitted to multiple destinations (i.e., a chunk that has been retransmitted to a different destination address than the destination address to which the chunk was first transmitted) SHOULD NOT clear the error count for an inactive destination address and SHOULD NOT move a destination address in PF state back to active state, since a sender cannot disambiguate whether the ACK was for the original transmission or the retransmission(s).
+        //= https://www.rfc-editor.org/rfc/rfc7829#section-3.2
+        //# Acknowledgments for data chunks that have been transmitted to one destination address only MUST clear the error counter for the destination address and MUST transition a destination address in PF state back to active state.
+        if path.state == PathState::Active || path.ack.proven {
+            self.on_path_answered(now, id);
+        }
         if wants_sample && let Some(path) = self.paths.get_mut(id) {
             path.heartbeats.due = true;
         }
@@ -232,10 +238,11 @@ fn on_chunk_acked(paths: &mut Paths, chunk: &SentChunk) {
                 sent_once,
             };
             path.ack.on_acked(chunk.flight_bytes(), newest);
+            path.ack.proven |= !chunk.moved;
         }
         Fate::Lost(shot) => {
             if let Some(path) = paths.get_mut(shot.path) {
-                path.ack.revived = true;
+                path.ack.revived |= !chunk.moved;
             }
         }
         Fate::Acked | Fate::Settled | Fate::Abandoned => {}

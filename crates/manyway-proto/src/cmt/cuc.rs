@@ -19,7 +19,9 @@ pub(crate) struct PathAck {
     /// The latest packet acknowledged: its number, when it left, and whether each of its chunks
     /// was sent only once (Karn's rule).
     pub(crate) newest: Option<Newest>,
-    /// Something that had been given up arrived after all.
+    /// Something that was sent on no other path was acknowledged.
+    pub(crate) proven: bool,
+    /// Something that had been given up arrived after all, and was sent on no other path.
     pub(crate) revived: bool,
 }
 

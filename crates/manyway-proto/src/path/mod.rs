@@ -19,6 +19,7 @@ mod pmtu;
 mod rtt;
 mod set;
 mod state;
+mod thresholds;
 
 pub(crate) use candidates::CandidateLimit;
 pub(crate) use heartbeat::{HEARTBEAT_INFO_LEN, Heartbeats};
@@ -28,6 +29,7 @@ pub(crate) use pmtu::PacketSize;
 pub(crate) use rtt::RttEstimator;
 pub(crate) use set::Paths;
 pub use state::PathState;
+pub use thresholds::PathThresholds;
 
 /// Both ends of a path: UDP addresses and ports, or with port 0 at both ends IP addresses alone. The remote port is learned from the packets that
 /// arrive, never assumed (RFC 6951, section 5.4).
@@ -143,6 +145,7 @@ pub(crate) struct Path {
     /// Retransmissions that may leave although the window is full.
     pub(crate) rescue_packets: u32,
     pub(crate) error_count: u32,
+    pub(crate) thresholds: PathThresholds,
     /// Timeouts of data in a row; heartbeats, being small, may pass where data vanish.
     pub(crate) data_timeouts: u32,
     pub(crate) heartbeats: Heartbeats,
@@ -185,6 +188,7 @@ impl Path {
             recovery_start: None,
             rescue_packets: 0,
             error_count: 0,
+            thresholds: PathThresholds::of(config),
             data_timeouts: 0,
             heartbeats: Heartbeats::default(),
             timers: PathTimers::default(),

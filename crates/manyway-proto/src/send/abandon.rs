@@ -231,6 +231,7 @@ impl Outstanding {
             flags,
             payload: Bytes::new(),
             transmissions: 0,
+            moved: false,
             sent_at: Instant::ZERO,
             fate: Fate::Lost(Shot::NONE),
             membership: Membership::default(),
@@ -380,6 +381,7 @@ mod tests {
             },
             payload: Bytes::from_static(&[0; 10]),
             transmissions: 1,
+            moved: false,
             sent_at: Instant::ZERO,
             fate: Fate::InFlight(Shot {
                 path: PathId::new(1),

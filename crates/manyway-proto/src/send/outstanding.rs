@@ -56,6 +56,8 @@ pub(crate) struct SentChunk {
     pub(crate) flags: DataFlags,
     pub(crate) payload: Bytes,
     pub(crate) transmissions: u16,
+    /// Sent on more than one path: its acknowledgement does not say which of them works.
+    pub(crate) moved: bool,
     pub(crate) sent_at: Instant,
     pub(crate) fate: Fate,
     pub(crate) membership: Membership,
@@ -248,6 +250,7 @@ impl Outstanding {
     pub(crate) fn mark_resent(&mut self, index: u64, shot: Shot, now: Instant) {
         self.lost.remove(&index);
         if let Some(chunk) = self.get_mut(index) {
+            chunk.moved |= !matches!(chunk.fate, Fate::Lost(last) if last.path == shot.path);
             chunk.fate = Fate::InFlight(shot);
             chunk.transmissions = chunk.transmissions.saturating_add(1);
             chunk.sent_at = now;

@@ -12,6 +12,7 @@ mod cookies;
 mod data;
 mod duplicates;
 mod errors;
+mod failover;
 mod fault_handling;
 mod invalid_messages;
 mod nr_sack;

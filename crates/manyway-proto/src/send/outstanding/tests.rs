@@ -13,6 +13,7 @@ fn outstanding(count: u32) -> Outstanding {
             payload: Bytes::from_static(&[0; 10]),
             membership: Membership::default(),
             transmissions: 1,
+            moved: false,
             sent_at: Instant::ZERO,
             fate: Fate::InFlight(Shot {
                 path: PathId::new(1),
