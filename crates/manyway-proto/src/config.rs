@@ -126,6 +126,12 @@ pub struct TransportConfig {
     /// may come without it ([`Extension::ZeroChecksum`], RFC 9653), and those that say the same
     /// get none. Default the checksum.
     pub error_detection: ErrorDetection,
+    /// Bytes of an unknown chunk or of unknown parameters that are returned to their sender in an
+    /// ERROR. Default 512.
+    pub max_error_report: usize,
+    /// Information of a HEARTBEAT that is returned; larger ones are not answered. Default 1,024
+    /// bytes.
+    pub max_heartbeat_info: usize,
     /// Gap blocks per SACK sent; those with the lowest TSNs are reported. Default 256.
     pub max_gap_blocks: usize,
     /// Gap blocks that are looked at in one SACK of the peer. Default 4,096: more than a
@@ -170,6 +176,8 @@ impl Default for TransportConfig {
             peer_may_change_addresses: true,
             auth: AuthConfig::default(),
             error_detection: ErrorDetection::default(),
+            max_error_report: 512,
+            max_heartbeat_info: 1024,
             max_gap_blocks: 256,
             max_gap_blocks_taken: 4096,
             max_reneges: 64,

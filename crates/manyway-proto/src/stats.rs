@@ -64,7 +64,12 @@ pub struct AssocStats {
     pub failed_authentications: u64,
     /// Packets of those dropped whose checksum was wrong; a zero that was not agreed on is.
     pub bad_checksums: u64,
-    /// Answers that were not sent because too many waited.
+    /// Error causes that the peer reported in ERROR chunks.
+    pub errors_received: u64,
+    /// DATA chunks dropped because their TSN is too far ahead, or would open more gaps than are
+    /// remembered.
+    pub out_of_range_chunks: u64,
+    /// Answers that were not sent because too many waited, or because they would be too large.
     pub dropped_answers: u64,
     /// Changes of address of the peer that were refused because there were too many.
     pub refused_candidates: u64,

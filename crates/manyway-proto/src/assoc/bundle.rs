@@ -1,8 +1,8 @@
 //! What goes into a packet, in the order of RFC 9260, section 6.10: control chunks, SACK, DATA.
 
 use manyway_wire::{
-    Abort, COMMON_HEADER_LEN, CookieAck, EncodeChunk, ErrorChunk, Heartbeat, HeartbeatAck,
-    PacketWriter, Pad, Shutdown, ShutdownAck, ShutdownComplete,
+    Abort, COMMON_HEADER_LEN, CauseList, CookieAck, EncodeChunk, ErrorChunk, Heartbeat,
+    HeartbeatAck, PacketWriter, Pad, Shutdown, ShutdownAck, ShutdownComplete,
 };
 
 use super::Association;
@@ -35,6 +35,10 @@ fn push_control(writer: &mut PacketWriter<'_>, control: &Control) -> bool {
         Control::Abort(causes) => writer.push(&Abort {
             reflected_tag: false,
             causes: causes.as_causes(),
+        }),
+        Control::ReflectedAbort => writer.push(&Abort {
+            reflected_tag: true,
+            causes: CauseList::new().as_causes(),
         }),
         Control::Shutdown(tsn) => writer.push(&Shutdown {
             cumulative_tsn_ack: *tsn,

@@ -104,7 +104,7 @@ impl Association {
         };
         match self.receiver.tsns.classify(data.tsn) {
             Arrival::OutOfRange => {
-                self.stats.dropped_packets += 1;
+                self.stats.out_of_range_chunks += 1;
                 return;
             }
             Arrival::Duplicate => {

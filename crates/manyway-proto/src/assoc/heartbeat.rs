@@ -3,16 +3,14 @@
 
 use manyway_wire::{Cause, ChunkType};
 
-use super::Association;
 use super::asconf::Request;
 use super::input::PacketContext;
 use super::outbox::Control;
+use super::{Association, Extension};
 use crate::event::Event;
 use crate::path::{HEARTBEAT_INFO_LEN, Heartbeats, Path, PathId, PathState, Wish};
 use crate::time::Instant;
 
-/// Heartbeats with more information than this are not answered: an answer must repeat it all.
-const MAX_INFO: usize = 1024;
 /// Probes at the quick pace before a failed path is probed only as often as an idle one.
 const QUICK_PROBES: u32 = 60;
 
@@ -20,7 +18,11 @@ impl Association {
     //= https://www.rfc-editor.org/rfc/rfc9260#section-8.3
     //# The receiver of the HEARTBEAT chunk SHOULD immediately respond with a HEARTBEAT ACK chunk that contains the Heartbeat Information TLV
     pub(super) fn handle_heartbeat(&mut self, ctx: &PacketContext<'_>, info: &[u8]) {
-        if !self.state.is_open() || info.len() > MAX_INFO {
+        if !self.state.is_open() {
+            return;
+        }
+        if info.len() > self.config.max_heartbeat_info {
+            self.outbox.dropped += 1;
             return;
         }
         self.outbox.push(
@@ -177,8 +179,13 @@ impl Association {
     pub(super) fn handle_error(&mut self, error: &manyway_wire::ErrorChunk<'_>) {
         for cause in error.causes.iter().flatten() {
             tracing::debug!(%cause, "the peer reports");
+            self.stats.errors_received += 1;
             match cause {
                 Cause::StaleCookie { .. } => self.restart_handshake(),
+                Cause::UnrecognizedChunk([kind, ..]) if *kind == ChunkType::NR_SACK.0 => {
+                    // It offered what it does not know; plain SACKs serve it as well.
+                    self.peer.extensions = self.peer.extensions.without(Extension::NrSack);
+                }
                 Cause::UnrecognizedChunk([kind, ..]) if *kind == ChunkType::ASCONF.0 => {
                     self.on_asconf_not_understood();
                 }

@@ -11,9 +11,6 @@ use crate::recv::Urgency;
 use crate::seal::Protection;
 use crate::time::Instant;
 
-/// Bytes of an unknown chunk that are returned to its sender.
-const MAX_REPORT: usize = 512;
-
 /// What the chunks of one packet amount to.
 #[derive(Debug)]
 pub(super) struct PacketContext<'a> {
@@ -167,7 +164,7 @@ impl Association {
         if report {
             let mut causes = CauseList::new();
             let bytes = raw.wire_bytes();
-            let head = &bytes[..bytes.len().min(MAX_REPORT)];
+            let head = &bytes[..bytes.len().min(self.config.max_error_report)];
             causes.push(&Cause::UnrecognizedChunk(head));
             self.outbox.push(path, Control::Error(causes));
         }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `state` | the states and their transitions |
 //! | `extensions` | what both ends can do beyond RFC 9260 |
+//! | `init_ack` | INIT-ACK at the initiator |
 //! | `setup` | INIT, INIT-ACK, COOKIE-ECHO, COOKIE-ACK |
 //! | `collision` | both ends open at once, cookies that come twice, stale cookies |
 //! | `input` | a packet's way to its handlers |
@@ -52,6 +53,7 @@ mod forward_tsn;
 mod forward_tsn_out;
 mod getters;
 mod heartbeat;
+mod init_ack;
 mod input;
 mod losses;
 mod moving;

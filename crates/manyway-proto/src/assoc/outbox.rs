@@ -17,6 +17,8 @@ pub(super) enum Control {
     HeartbeatAck(Bytes),
     Error(CauseList),
     Abort(CauseList),
+    /// An ABORT with the T bit, for a peer that has no tag.
+    ReflectedAbort,
     Shutdown(Tsn),
     ShutdownAck,
     ShutdownComplete,

@@ -338,6 +338,7 @@ impl Association {
                 //= https://www.rfc-editor.org/rfc/rfc9260#section-5.1
                 //# The COOKIE ECHO chunk MAY be bundled with any pending outbound DATA chunks, but it MUST be the first chunk in the packet
                 self.auth_after_cookie(&mut writer);
+                self.bundle_control(id, &mut writer);
                 self.bundle_data(now, id, &mut writer);
             }
             None => {

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use manyway_wire::{
-    AddressTypes, Init, InitAck, Parameter, ParameterList, Parameters, Tsn, UnrecognizedAction,
+    AddressTypes, Init, Parameter, ParameterList, Parameters, Tsn, UnrecognizedAction,
     VerificationTag,
 };
 
 use super::auth::{AuthOffer, OfferReader};
-use super::{AssocState, Association, Extension, Extensions, Identity, NewAssociation};
+use super::{AssocState, Association, Extension, Extensions, NewAssociation};
 use crate::error::CloseReason;
 use crate::event::Event;
-use crate::path::{FourTuple, PathState};
+use crate::path::FourTuple;
 use crate::recv::TsnMap;
 use crate::time::Instant;
 
@@ -24,6 +24,8 @@ const PADDED_INIT: usize = 576;
 const MAX_DOUBLINGS: u32 = 4;
 /// Addresses that INIT-ACK names: it must fit one packet with the cookie.
 pub(crate) const MAX_OWN_ADDRESSES: usize = 8;
+/// The least receive window of a peer (RFC 9260, section 3.3.2), bytes.
+const MIN_WINDOW: u32 = 1500;
 /// Addresses of the peer that are remembered.
 pub(crate) const MAX_PEER_ADDRESSES: usize = 16;
 
@@ -46,6 +48,8 @@ pub(crate) struct PeerInit {
 pub(crate) enum BadInit {
     /// Zero tag or zero streams: RFC 9260, section 3.3.2 wants an ABORT.
     InvalidMandatoryParameter,
+    /// A receive window that no peer may have.
+    SmallWindow,
     /// A host name instead of an address; RFC 9260 deprecates it.
     HostName,
     /// RANDOM has not 32 bytes, or CHUNKS or HMAC-ALGO are too long: RFC 4895 wants an ABORT with
@@ -66,6 +70,11 @@ impl PeerInit {
         //# If the value of the Initiate Tag in a received INIT chunk is found to be 0, the receiver MUST silently discard the packet
         if init.initiate_tag.0 == 0 || init.outbound_streams == 0 || init.inbound_streams == 0 {
             return Err(BadInit::InvalidMandatoryParameter);
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-3.3.2
+        //# A receiver of an INIT chunk with the a_rwnd value set to a value smaller than 1500 MUST discard the packet, SHOULD send a packet in response containing an ABORT chunk and using the Initiate Tag as the Verification Tag, and MUST NOT change the state of any existing association.
+        if init.a_rwnd < MIN_WINDOW {
+            return Err(BadInit::SmallWindow);
         }
         let mut peer = Self {
             tag: init.initiate_tag,
@@ -158,6 +167,18 @@ pub(super) struct Setup {
     pub(super) preservative: Option<Duration>,
     /// Pairs whose host said that nobody listens.
     refused: Vec<FourTuple>,
+}
+
+impl Setup {
+    /// The peer answered: its cookie is the next to leave.
+    pub(super) fn on_init_ack(&mut self, cookie: Bytes) {
+        self.cookie = Some(cookie);
+        if !self.stale {
+            self.attempts = 0;
+        }
+        self.deadline = None;
+        self.due = true;
+    }
 }
 
 impl Association {
@@ -280,55 +301,6 @@ impl Association {
             if let Some(path) = self.paths.iter_mut().next() {
                 path.tuple = next;
             }
-        }
-    }
-
-    pub(super) fn handle_init_ack(&mut self, now: Instant, tuple: FourTuple, ack: &InitAck<'_>) {
-        //= https://www.rfc-editor.org/rfc/rfc9260#section-5.2.3
-        //# If an INIT ACK chunk is received by an endpoint in any state other than the COOKIE-WAIT or CLOSED state, the endpoint SHOULD discard the INIT ACK chunk
-        if self.state != AssocState::CookieWait {
-            return;
-        }
-        let init = Init {
-            initiate_tag: ack.initiate_tag,
-            a_rwnd: ack.a_rwnd,
-            outbound_streams: ack.outbound_streams,
-            inbound_streams: ack.inbound_streams,
-            initial_tsn: ack.initial_tsn,
-            parameters: ack.parameters,
-        };
-        let (peer, cookie) = match PeerInit::read(&init, self.config.extensions) {
-            Ok((peer, Some(cookie))) => (peer, Bytes::copy_from_slice(cookie)),
-            Ok((_, None)) => return self.violate(now, "INIT-ACK without a state cookie"),
-            Err(_) => return self.violate(now, "INIT-ACK with invalid parameters"),
-        };
-        if self.state.on_init_ack().is_err() {
-            return;
-        }
-        self.identity = Identity {
-            peer_tag: peer.tag,
-            ..self.identity
-        };
-        let interleaved = self.sender.queue.is_interleaving();
-        self.learn_peer(&peer, tuple);
-        let changed = self.sender.queue.is_interleaving() != interleaved;
-        if changed && !self.sender.outstanding.is_empty() {
-            // Chunks that left with a stale cookie are of the wrong kind now.
-            return self.violate(now, "other extensions in the second INIT-ACK");
-        }
-        if let Some(path) = self.paths.iter_mut().next() {
-            path.tuple = tuple;
-            path.last_received = Some(now);
-            // The answer proves that the peer receives there.
-            path.state = PathState::Active;
-        }
-        if let Some(setup) = &mut self.setup {
-            setup.cookie = Some(cookie);
-            if !setup.stale {
-                setup.attempts = 0;
-            }
-            setup.deadline = None;
-            setup.due = true;
         }
     }
 

@@ -102,7 +102,12 @@ impl Association {
         self.state = AssocState::Closed;
         self.setup = None;
         self.teardown = Teardown::default();
-        let final_word = |c: &Control| matches!(c, Control::Abort(_) | Control::ShutdownComplete);
+        let final_word = |c: &Control| {
+            matches!(
+                c,
+                Control::Abort(_) | Control::ReflectedAbort | Control::ShutdownComplete
+            )
+        };
         if !self.outbox.contains(final_word) {
             self.outbox = Default::default();
         }

@@ -14,6 +14,7 @@ mod duplicates;
 mod errors;
 mod failover;
 mod fault_handling;
+mod init_ack;
 mod invalid_messages;
 mod nr_sack;
 mod out_of_the_blue;
