@@ -100,6 +100,25 @@ fn sack(input: &mut Input<'_>, seen: &Seen) -> Raw {
     }
 }
 
+/// As [`sack`], with another list of blocks before the duplicates.
+fn nr_sack(input: &mut Input<'_>, seen: &Seen) -> Raw {
+    let plain = sack(input, seen);
+    let settled = input.u8() % 5;
+    let (head, lists) = plain.value.split_at(12);
+    let (gaps, duplicates) = lists.split_at(usize::from(head[9]) * 4);
+    let mut value = [&head[..10], &[0, settled], &head[10..], &[0, 0], gaps].concat();
+    for _ in 0..settled {
+        let (start, len) = (u32::from(input.u8()), u32::from(input.u8() % 16));
+        value.extend_from_slice(&words(&[start << 16 | (start + len)]));
+    }
+    value.extend_from_slice(duplicates);
+    Raw {
+        kind: 16,
+        value,
+        ..plain
+    }
+}
+
 fn asconf(input: &mut Input<'_>, seen: &Seen) -> Raw {
     let address = |input: &mut Input<'_>| match input.u8() {
         0..200 => [0; 4],
@@ -162,7 +181,8 @@ pub(crate) fn chunk(input: &mut Input<'_>, seen: &Seen) -> Raw {
     match input.u8() % 32 {
         0..6 if seen.interleaving => i_data(input, seen),
         0..6 => data(input, seen),
-        6..12 => sack(input, seen),
+        6..9 => sack(input, seen),
+        9..12 => nr_sack(input, seen),
         12 => plain(4, 0, [&[0, 1, 0, 24][..], &[7; 20]].concat()),
         13 => plain(
             5,

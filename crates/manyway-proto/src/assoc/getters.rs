@@ -98,7 +98,7 @@ impl Association {
     }
 
     /// Checks what must hold at any time: each path's bytes in flight equal the sum of the chunks
-    /// in flight on it. For tests and fuzzers.
+    /// in flight on it, and what is unacknowledged, kept and lost agrees with the chunks. For tests and fuzzers.
     ///
     /// # Errors
     ///
@@ -114,6 +114,7 @@ impl Association {
                 ));
             }
         }
+        self.sender.outstanding.check()?;
         let (capacity, message) = (self.config.receive_buffer, self.config.max_message_size);
         if self.receiver.inbound.cost() > Receiver::bound(capacity, message) + (1 << 16) {
             return Err(format!(

@@ -398,6 +398,42 @@ impl Outstanding {
             .map(SentChunk::flight_bytes)
             .sum()
     }
+
+    /// Whether the sums and sets agree with the chunks, counted anew: for tests and fuzzers.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let indexed = || (self.base..).zip(&self.chunks);
+        let bytes = |wanted: fn(&Fate) -> bool| -> usize {
+            let some = indexed().filter(|(_, c)| wanted(&c.fate));
+            some.map(|(_, c)| c.payload.len()).sum()
+        };
+        let waiting = bytes(|f| matches!(f, Fate::InFlight(_) | Fate::Lost(_)));
+        let (kept, settled) = (bytes(|_| true), bytes(|f| *f == Fate::Settled));
+        if (waiting as u64, kept, 0) != (self.unacked, self.buffered, settled) {
+            return Err(format!(
+                "{waiting} bytes unacknowledged, {kept} kept, {settled} settled; noted {} and {}",
+                self.unacked, self.buffered
+            ));
+        }
+        // What is given up may be acknowledged besides.
+        let mut others = indexed().filter(|(_, chunk)| chunk.fate != Fate::Abandoned);
+        let odd = others.find(|(index, chunk)| {
+            let lost = matches!(chunk.fate, Fate::Lost(_));
+            let settled = chunk.fate == Fate::Settled;
+            let acked = settled || chunk.fate == Fate::Acked;
+            (lost, acked, settled)
+                != (
+                    self.lost.contains(index),
+                    self.acked.contains(*index),
+                    self.settled.contains(*index),
+                )
+        });
+        odd.map_or(Ok(()), |(index, chunk)| {
+            Err(format!(
+                "chunk {index} is {:?} and noted otherwise",
+                chunk.fate
+            ))
+        })
+    }
 }
 
 #[cfg(test)]

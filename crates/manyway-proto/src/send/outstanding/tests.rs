@@ -1,25 +1,30 @@
 use manyway_wire::{GapBlock, GapBlocks, Ssn};
+use proptest::prelude::*;
 
 use super::*;
+
+fn chunk(number: u64) -> SentChunk {
+    SentChunk {
+        stream: StreamId(0),
+        place: Place::Plain(Ssn(0)),
+        ppid: Ppid(0),
+        flags: DataFlags::default(),
+        payload: Bytes::from_static(&[0; 10]),
+        membership: Membership::default(),
+        transmissions: 1,
+        moved: false,
+        sent_at: Instant::ZERO,
+        fate: Fate::InFlight(Shot {
+            path: PathId::new(1),
+            number,
+        }),
+    }
+}
 
 fn outstanding(count: u32) -> Outstanding {
     let mut out = Outstanding::new(Tsn(u32::MAX - 1));
     for number in 0..u64::from(count) {
-        out.push(SentChunk {
-            stream: StreamId(0),
-            place: Place::Plain(Ssn(0)),
-            ppid: Ppid(0),
-            flags: DataFlags::default(),
-            payload: Bytes::from_static(&[0; 10]),
-            membership: Membership::default(),
-            transmissions: 1,
-            moved: false,
-            sent_at: Instant::ZERO,
-            fate: Fate::InFlight(Shot {
-                path: PathId::new(1),
-                number,
-            }),
-        });
+        out.push(chunk(number));
     }
     out
 }
@@ -198,4 +203,79 @@ fn blocks_beyond_the_limit_and_blocks_that_cannot_be_are_ignored_and_counted() {
     let outcome = out.acknowledge(Tsn(u32::MAX - 2), &claims, |_, _| ());
     assert_eq!(outcome.map(|o| o.ignored_blocks), Ok(4));
     assert_eq!(out.unacked(), 400 - 70);
+}
+
+/// What a peer may do to the chunks, and what the sender does.
+#[derive(Clone, Debug)]
+enum Step {
+    Push,
+    Lose(u64),
+    Resend,
+    Ack {
+        advance: u32,
+        gaps: Vec<(u16, u16)>,
+        settled: Vec<(u16, u16)>,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let list = || prop::collection::vec((0..12_u16, 0..12_u16), 0..4);
+    prop_oneof![
+        4 => Just(Step::Push),
+        2 => (0..12_u64).prop_map(Step::Lose),
+        1 => Just(Step::Resend),
+        4 => (0..4_u32, list(), list())
+            .prop_map(|(advance, gaps, settled)| Step::Ack { advance, gaps, settled }),
+    ]
+}
+
+proptest! {
+    /// Each chunk is acknowledged once, unless it was taken back in between, and the books
+    /// balance whatever the peer claims.
+    #[test]
+    fn the_books_balance_whatever_is_claimed(steps in prop::collection::vec(step(), 1..120)) {
+        let mut out = outstanding(6);
+        let shot = Shot { path: PathId::new(1), number: 0 };
+        let mut acked = std::collections::BTreeSet::new();
+        for step in steps {
+            match step {
+                Step::Push => out.push(chunk(0)),
+                Step::Lose(ahead) => {
+                    out.mark_lost(out.base + ahead);
+                }
+                Step::Resend => {
+                    if let Some(index) = out.first_lost() {
+                        out.mark_resent(index, shot, Instant::ZERO);
+                    }
+                }
+                Step::Ack { advance, gaps, settled } => {
+                    let (gaps, settled) = (blocks(&gaps), blocks(&settled));
+                    let claims = Claims {
+                        renegable: GapBlocks::new(&gaps),
+                        non_renegable: GapBlocks::new(&settled),
+                        limit: 6,
+                        tells_gaps: true,
+                    };
+                    let cumulative = out.cumulative().add(advance);
+                    let mut twice = false;
+                    let answer = out.acknowledge(cumulative, &claims, |index, _| {
+                        twice |= !acked.insert(index);
+                    });
+                    prop_assert!(!twice);
+                    match answer {
+                        Ok(outcome) if outcome.withdrawn > 0 => {
+                            acked.retain(|i| out.get(*i).is_none_or(|c| {
+                                matches!(c.fate, Fate::Acked | Fate::Settled)
+                            }));
+                        }
+                        Ok(_) => {}
+                        // The association is over.
+                        Err(_) => return Ok(()),
+                    }
+                }
+            }
+            prop_assert_eq!(out.check(), Ok(()));
+            prop_assert!(!out.acked.contains(out.base), "the first chunk is never acknowledged");
+        }
+    }
 }
