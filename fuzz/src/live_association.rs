@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use manyway_proto::{
     AssocId, Connect, Endpoint, EndpointConfig, Event, Extension, FourTuple, Instant, Message,
-    PathId, Port, StreamId, StreamSchedulerKind, Wish,
+    PathId, Port, Reliability, SendOptions, StreamId, StreamSchedulerKind, Wish,
 };
 use manyway_wire::{ChecksumPolicy, Chunk, CommonHeader, Packet};
 
@@ -30,6 +30,20 @@ struct Live {
     /// Every so many packets one is lost.
     lose: u8,
     count: u8,
+}
+
+/// How reliable a message is, by some bits of the byte that says whether it is ordered.
+fn limits(bits: u8) -> Reliability {
+    let reliable = Reliability::RELIABLE;
+    let rank = u32::from(bits >> 6);
+    match bits >> 1 & 7 {
+        0..3 => reliable,
+        3 => reliable.with_max_retransmissions(0),
+        4 => reliable.with_max_retransmissions(u16::from(bits >> 4)),
+        5 => reliable.with_lifetime(Duration::from_millis(u64::from(bits))),
+        6 => reliable.with_priority(rank).with_max_retransmissions(1),
+        _ => reliable.with_priority(rank),
+    }
 }
 
 fn address(end: usize) -> SocketAddr {
@@ -207,11 +221,13 @@ impl Live {
         match input.u8() % 12 {
             0..5 => {
                 let len = usize::from(input.u16()) % 9_000;
+                let bits = input.u8();
                 let message = Message {
-                    unordered: input.u8() & 1 == 1,
+                    unordered: bits & 1 == 1,
                     ..Message::new(u16::from(input.u8()) % 20, vec![1; len])
                 };
-                let _ = assoc.send(message);
+                let options = SendOptions::default().with_reliability(limits(bits));
+                let _ = assoc.send_with(message, options);
             }
             5..8 => while assoc.recv_part().is_some() {},
             8 => {

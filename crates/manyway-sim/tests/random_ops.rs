@@ -10,9 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use manyway_proto::{
     AssocId, Association, CloseReason, EndpointConfig, Event, Extension, Message, MessagePart,
-    PartStatus, PathId, StreamId, StreamSchedulerKind, Wish,
+    PartStatus, PathId, Reliability, SendOptions, StreamId, StreamSchedulerKind, Wish,
 };
 use manyway_sim::network::{Action, Direction, HostId, Verdict};
+use manyway_sim::station::Station;
 use manyway_sim::{LinkConfig, Rate, Scene, ScenePath};
 use proptest::prelude::*;
 
@@ -35,6 +36,14 @@ enum Op {
         stream: u16,
         len: usize,
         unordered: bool,
+    },
+    /// A message that may be given up.
+    SendLimited {
+        side: usize,
+        stream: u16,
+        len: usize,
+        unordered: bool,
+        limits: Reliability,
     },
     Read {
         side: usize,
@@ -101,6 +110,18 @@ enum Op {
     },
 }
 
+fn limits() -> impl Strategy<Value = Reliability> {
+    let times = || (0..3_u16).prop_map(|n| Reliability::RELIABLE.with_max_retransmissions(n));
+    let lifetime = || (0..2000_u64).prop_map(Duration::from_millis);
+    prop_oneof![
+        times(),
+        lifetime().prop_map(|time| Reliability::RELIABLE.with_lifetime(time)),
+        (times(), lifetime()).prop_map(|(limits, time)| limits.with_lifetime(time)),
+        (times(), 0..3_u32).prop_map(|(limits, rank)| limits.with_priority(rank)),
+        (0..3_u32).prop_map(|rank| Reliability::RELIABLE.with_priority(rank)),
+    ]
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let side = 0..2_usize;
     let path = 0..2_usize;
@@ -112,9 +133,12 @@ fn op() -> impl Strategy<Value = Op> {
         Just(Meddling::Delay)
     ];
     let len = prop_oneof![8 => 8..3000_usize, 2 => 3000..100_000_usize];
+    let limited_len = prop_oneof![6 => 8..3000_usize, 4 => 3000..100_000_usize];
     prop_oneof![
         12 => (side.clone(), 0..STREAMS, len, any::<bool>())
             .prop_map(|(side, stream, len, unordered)| Op::Send { side, stream, len, unordered }),
+        6 => (side.clone(), 0..STREAMS, limited_len, any::<bool>(), limits())
+            .prop_map(|(side, stream, len, unordered, limits)| Op::SendLimited { side, stream, len, unordered, limits }),
         4 => side.clone().prop_map(|side| Op::Read { side }),
         2 => (side.clone(), 0..StreamSchedulerKind::ALL.len())
             .prop_map(|(side, kind)| Op::Schedule { side, kind }),
@@ -180,6 +204,16 @@ impl World {
                 .network
                 .with_node(host, |station| station.reading = false);
         }
+        let report = |station: &mut Station, now, id| {
+            let assoc = station.endpoint.association_mut(now, id);
+            assoc.expect("just opened").report_abandoned(true);
+        };
+        let now = scene.network.now();
+        for (host, id) in ends {
+            scene
+                .network
+                .with_node(host, |station| report(station, now, id));
+        }
         Self {
             scene,
             ends,
@@ -219,16 +253,19 @@ impl World {
             .expect("associations are kept")
     }
 
-    fn send(&mut self, side: usize, stream: u16, len: usize, unordered: bool) {
+    fn send(&mut self, side: usize, stream: u16, len: usize, unordered: bool, limits: Reliability) {
         let mut payload = vec![stream as u8; len];
         payload[..4].copy_from_slice(&self.next.to_be_bytes());
+        let options = SendOptions::default()
+            .with_reliability(limits)
+            .with_context(self.next.into());
         self.next += 1;
         let message = Message {
             unordered,
             ..Message::new(stream, payload)
         };
         if self
-            .command(side, |_, assoc| assoc.send(message.clone()))
+            .command(side, |_, assoc| assoc.send_with(message.clone(), options))
             .is_ok()
         {
             self.sent[side].push(message);
@@ -249,7 +286,14 @@ impl World {
         so_far.extend_from_slice(&part.payload);
         match part.status {
             PartStatus::MoreFollows => {}
-            PartStatus::Aborted => panic!("nobody gave up message {}", part.message),
+            PartStatus::Aborted => {
+                let begun = self.parts[side].remove(&part.message).unwrap_or_default();
+                assert!(
+                    self.abandoned(1 - side).contains(&begun[..4]),
+                    "nobody gave up message {}",
+                    part.message
+                );
+            }
             PartStatus::Complete => {
                 let whole = self.parts[side].remove(&part.message).unwrap_or_default();
                 self.received[side].push(Message {
@@ -270,7 +314,14 @@ impl World {
                 stream,
                 len,
                 unordered,
-            } => self.send(side, stream, len, unordered),
+            } => self.send(side, stream, len, unordered, Reliability::RELIABLE),
+            Op::SendLimited {
+                side,
+                stream,
+                len,
+                unordered,
+                limits,
+            } => self.send(side, stream, len, unordered, limits),
             Op::Read { side } => self.read(side),
             Op::Schedule { side, kind } => self.command(side, |_, assoc| {
                 assoc.set_stream_scheduler(StreamSchedulerKind::ALL[kind].build());
@@ -362,9 +413,26 @@ impl World {
         }
     }
 
-    /// What `side` received is a part of what the other sent: once, whole, in order per stream.
+    /// The numbers of the messages that `side` gave up.
+    fn abandoned(&self, side: usize) -> BTreeSet<[u8; 4]> {
+        let (host, id) = self.ends[side];
+        let mut all = BTreeSet::new();
+        for (_, of, event) in &self.scene.network.node(host).events {
+            if let Event::Abandoned { context, .. } = event
+                && *of == id
+            {
+                let news = all.insert((*context as u32).to_be_bytes());
+                assert!(news, "message {context} was given up twice");
+            }
+        }
+        all
+    }
+
+    /// What `side` received is a part of what the other sent: once, whole, in order per stream,
+    /// and without gaps but for what the other gave up.
     fn check_delivery(&self, side: usize) {
         let (sent, received) = (&self.sent[1 - side], &self.received[side]);
+        let abandoned = self.abandoned(1 - side);
         let by_number: BTreeMap<&[u8], &Message> =
             sent.iter().map(|m| (&m.payload[..4], m)).collect();
         let mut seen = BTreeSet::new();
@@ -383,10 +451,17 @@ impl World {
                     .filter(|m| m.stream == StreamId(stream) && !m.unordered);
                 of.map(|m| m.payload.slice(..4)).collect()
             };
-            assert!(
-                ordered(sent).starts_with(&ordered(received)),
-                "stream {stream} out of order"
-            );
+            let (mut sent, mut left) = (ordered(sent).into_iter(), ordered(received).into_iter());
+            let mut awaited = left.next();
+            while awaited.is_some() {
+                let next = sent.next();
+                if next == awaited {
+                    awaited = left.next();
+                } else {
+                    let skipped = next.is_some_and(|number| abandoned.contains(&number[..]));
+                    assert!(skipped, "stream {stream} out of order");
+                }
+            }
         }
     }
 
@@ -414,7 +489,13 @@ impl World {
     fn finish(mut self) {
         self.heal();
         let all = |world: &Self| {
-            (0..2).all(|side| world.received[side].len() == world.sent[1 - side].len())
+            (0..2).all(|side| {
+                let received = world.received[side].iter().map(|m| m.payload[..4].to_vec());
+                let mut over: BTreeSet<Vec<u8>> = received.collect();
+                over.extend(world.abandoned(1 - side).into_iter().map(Vec::from));
+                over.len() == world.sent[1 - side].len()
+                    && world.assoc(1 - side).send_backlog() == 0
+            })
         };
         for _ in 0..600 {
             if self.aborted || all(&self) {

@@ -48,12 +48,12 @@ pub use error::{BindError, ConnectError, RecvError, SendError, ShutdownError};
 pub use events::Events;
 pub use listener::Listener;
 pub use manyway_proto::{
-    AddressChange, AddressError, AddressForm, AddressRefusal, AssocState, AssocStats, AuthConfig,
-    AuthKeyError, AuthSecret, ChunkType, CloseReason, ControllerKind, EndpointStats, Event,
-    Extension, Extensions, FourTuple, FrontMessage, HmacId, KeyId, ListenError, LowestRtt, Message,
-    MessagePart, PartStatus, PathError, PathId, PathInfo, PathState, PathView, Ppid, Scheduler,
-    SendOptions, StreamError, StreamId, StreamScheduler, StreamSchedulerKind, StreamView,
-    TransportConfig, Wish,
+    AbandonReason, AbandonedMessages, AddressChange, AddressError, AddressForm, AddressRefusal,
+    AssocState, AssocStats, AuthConfig, AuthKeyError, AuthSecret, ChunkType, CloseReason,
+    ControllerKind, EndpointStats, Event, Extension, Extensions, FourTuple, FrontMessage, HmacId,
+    KeyId, ListenError, LowestRtt, Message, MessagePart, PartStatus, PathError, PathId, PathInfo,
+    PathState, PathView, Ppid, Reliability, Scheduler, SendOptions, StreamError, StreamId,
+    StreamScheduler, StreamSchedulerKind, StreamView, TransportConfig, Wish,
 };
 
 /// The UDP port of SCTP encapsulated in UDP (RFC 6951, section 5.1).

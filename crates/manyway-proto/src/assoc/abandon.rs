@@ -78,6 +78,8 @@ impl Association {
 
     //= https://www.rfc-editor.org/rfc/rfc3758#section-4.1
     //# If the lifetime of the message is expired, the SCTP sender MUST "abandon" the message, as per the rules specified in Section 3.5 marking that TSN as eligible for forward TSN.
+    //= https://www.rfc-editor.org/rfc/rfc3758#section-3.5
+    //# F5) If the decision to "abandon" a chunk is made, no matter how such a decision is made, the appropriate congestion adjustment MUST be made as specified in RFC 2960 if the chunk would have been marked for retransmission later (e.g., either by T3-Timeout or by Fast Retransmit).
     /// Gives up messages whose lost chunks must not be sent again, as far as they are next. The
     /// congestion window has paid for the loss when it was found.
     pub(super) fn give_up_lost(&mut self, now: Instant) -> bool {
@@ -109,6 +111,8 @@ impl Association {
         true
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc3758#section-3
+    //# (G1) When the sender side implementation gives up on transmitting a message that has been assigned a TSN (i.e., when that message is "abandoned", as defined in Section 3.4), the sender side MUST mark that TSN as eligible for forward TSN, and the rules in Section 3.4 regarding the sending of FORWARD TSN chunks MUST be followed.
     fn abandon_begun(&mut self, now: Instant, id: BegunId, reason: AbandonReason) {
         let Some(begun) = self.sender.outstanding.begun(id).copied() else {
             return;

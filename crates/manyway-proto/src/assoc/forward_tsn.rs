@@ -76,7 +76,7 @@ impl Association {
         // gap.
         ctx.data = Some(Urgency::Immediate);
         //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
-        //# if the "New Cumulative TSN" value carried in the arrived FORWARD TSN chunk is found to be behind or at the current cumulative TSN point, the data receiver MUST treat this FORWARD TSN as out-of-date and MUST NOT update its Cumulative TSN
+        //# if the "New Cumulative TSN" value carried in the arrived FORWARD TSN chunk is found to be behind or at the current cumulative TSN point, the data receiver MUST treat this FORWARD TSN
         match self.receiver.tsns.skip_to(cumulative) {
             Skip::Old => None,
             Skip::OutOfRange => {

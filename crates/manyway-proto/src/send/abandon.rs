@@ -241,6 +241,8 @@ impl Outstanding {
 
     //= https://www.rfc-editor.org/rfc/rfc3758#section-3.5
     //# When a data chunk is "abandoned", the sender MUST treat the data chunk as being finally acked and no longer outstanding.
+    //= https://www.rfc-editor.org/rfc/rfc3758#section-3.5
+    //# The sender MUST NOT credit an "abandoned" data chunk to the partial_bytes_acked as defined in Section 7.2.2 of RFC 2960 [2], and MUST NOT advance the cwnd based on this "abandoned" data chunk.
     /// Gives up one chunk; the distance to the next one of its message.
     fn abandon_chunk(&mut self, index: u64, on_flight: &mut impl FnMut(Shot, u64)) -> u32 {
         let Some(chunk) = self.get_mut(index) else {
@@ -251,10 +253,13 @@ impl Outstanding {
         let (payload, next) = (std::mem::take(&mut chunk.payload), chunk.membership.next);
         match fate {
             Fate::InFlight(shot) => on_flight(shot, bytes),
-            Fate::Lost(_) => self.forget_lost(index),
+            Fate::Lost(_) => _ = self.lost.remove(&index),
             _ => {}
         }
-        self.on_payload_dropped(payload.len(), fate);
+        self.buffered -= payload.len();
+        if matches!(fate, Fate::InFlight(_) | Fate::Lost(_)) {
+            self.unacked -= payload.len() as u64;
+        }
         self.partial.abandoned += usize::from(fate != Fate::Abandoned);
         next
     }

@@ -29,6 +29,9 @@ impl Forward {
         match point {
             //= https://www.rfc-editor.org/rfc/rfc3758#section-3.5
             //# the data sender MUST send the data receiver a FORWARD TSN chunk containing the latest value of the "Advanced.Peer.Ack.Point"
+            //= https://www.rfc-editor.org/rfc/rfc3758#section-3.5
+            //# In other words, an implementation MAY lower this value below 500ms but MUST NOT raise it above 500ms.
+            // It is not delayed at all.
             Some(point) => self.due |= self.told.is_none_or(|told| told.point != point),
             None => *self = Self::default(),
         }

@@ -116,11 +116,11 @@ pub(crate) struct Outstanding {
     acked: RangeSet,
     /// Acknowledged by non-renegable gap blocks.
     settled: RangeSet,
-    lost: BTreeSet<u64>,
+    pub(super) lost: BTreeSet<u64>,
     /// Payload bytes of all chunks kept, but for those that are settled.
-    buffered: usize,
+    pub(super) buffered: usize,
     /// Payload bytes not acknowledged at all: in flight or lost.
-    unacked: u64,
+    pub(super) unacked: u64,
     /// What is given up.
     pub(super) partial: Partial,
 }
@@ -198,19 +198,6 @@ impl Outstanding {
         self.buffered += chunk.payload.len();
         self.unacked += chunk.payload.len() as u64;
         self.chunks.push_back(chunk);
-    }
-
-    /// A chunk that was lost needs no retransmission.
-    pub(super) fn forget_lost(&mut self, index: u64) {
-        self.lost.remove(&index);
-    }
-
-    /// Payload of a chunk of this fate is not kept any more.
-    pub(super) fn on_payload_dropped(&mut self, bytes: usize, fate: Fate) {
-        self.buffered -= bytes;
-        if matches!(fate, Fate::InFlight(_) | Fate::Lost(_)) {
-            self.unacked -= bytes as u64;
-        }
     }
 
     /// Whether the chunk is in flight by just this shot.

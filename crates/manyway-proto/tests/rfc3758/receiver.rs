@@ -68,7 +68,7 @@ fn what_waits_for_skipped_messages_is_delivered_at_once() {
 
 //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
 //= type=test
-//# if the "New Cumulative TSN" value carried in the arrived FORWARD TSN chunk is found to be behind or at the current cumulative TSN point, the data receiver MUST treat this FORWARD TSN as out-of-date and MUST NOT update its Cumulative TSN
+//# if the "New Cumulative TSN" value carried in the arrived FORWARD TSN chunk is found to be behind or at the current cumulative TSN point, the data receiver MUST treat this FORWARD TSN
 //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
 //= type=test
 //# The receiver SHOULD send a SACK to its peer (the sender of the FORWARD TSN) since such a duplicate may indicate the previous SACK was lost in the network.

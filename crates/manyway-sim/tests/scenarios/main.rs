@@ -10,6 +10,7 @@ mod interfaces;
 mod lossy;
 mod messages;
 mod moves;
+mod partial;
 mod sizes;
 mod steering;
 mod streams;

@@ -19,6 +19,7 @@ mod closing;
 mod commands;
 mod getters;
 mod messages;
+mod reliability;
 mod streams;
 
 /// A connection to a peer over any number of paths. Cheap to clone; all clones are the same
