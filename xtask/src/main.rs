@@ -5,6 +5,7 @@
     reason = "a developer's tool talks on the terminal"
 )]
 
+mod bench;
 mod conformance;
 mod documents;
 mod layers;
@@ -43,6 +44,8 @@ enum Task {
     Conformance(conformance::Args),
     /// The requirements of RFCs that code and tests cite
     Rfc(rfc::Args),
+    /// What the engine costs: time, instructions, allocations, memory
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +69,7 @@ fn run(cli: &Cli) -> Result<bool, Failure> {
         Task::Licences => licences::run(&workspace),
         Task::Conformance(args) => conformance::run(&workspace, args),
         Task::Rfc(args) => rfc::run(&workspace, args),
+        Task::Bench(args) => bench::run(&workspace, args),
     }
 }
 

@@ -7,7 +7,7 @@ use manyway_wire::{Port, VerificationTag};
 use rand::Rng;
 
 use super::{EPHEMERAL_PORTS, Endpoint, PeerKey, ReflectedKey, Slot};
-use crate::assoc::{AssocId, Association, Identity, NewAssociation};
+use crate::assoc::{AssocId, AssocState, Association, Identity, NewAssociation};
 
 impl Endpoint {
     /// The association may have something to send or to tell.
@@ -17,7 +17,8 @@ impl Endpoint {
                 slot.ready = true;
                 self.ready.push_back(id);
             }
-            if self.noisy.back() != Some(&id) {
+            if !slot.noisy {
+                slot.noisy = true;
                 self.noisy.push_back(id);
             }
         }
@@ -32,11 +33,9 @@ impl Endpoint {
         if wanted == slot.armed {
             return;
         }
-        if let Some(at) = slot.armed {
-            self.timers.remove(&(at, id));
-        }
-        if let Some(at) = wanted {
-            self.timers.insert((at, id));
+        match wanted {
+            Some(at) => self.timers.arm(slot.timer, id, at),
+            None => self.timers.disarm(slot.timer),
         }
         slot.armed = wanted;
     }
@@ -53,6 +52,9 @@ impl Endpoint {
         let slot = Slot {
             assoc,
             ready: false,
+            noisy: false,
+            handshaking: false,
+            timer: self.timers.register(),
             armed: None,
             unlinked: false,
             peer_keys,
@@ -60,9 +62,45 @@ impl Endpoint {
             began: self.now,
             reflected_key: None,
         };
-        self.slots.insert(id, slot);
+        self.slots.insert(id, Box::new(slot));
         self.index_reflected(id);
         self.touch(id);
+    }
+
+    /// A message from the network that nobody is there concerns the association while it sets up.
+    pub(super) fn note_handshake(&mut self, id: AssocId) {
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.handshaking = true;
+            let remotes = slot.peer_keys.iter().map(|key| (key.remote, id));
+            self.handshakes.extend(remotes);
+        }
+    }
+
+    pub(super) fn forget_handshake(&mut self, id: AssocId) {
+        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.handshaking) else {
+            return;
+        };
+        slot.handshaking = false;
+        for key in slot.peer_keys.iter().take(slot.requested) {
+            self.handshakes.remove(&(key.remote, id));
+        }
+    }
+
+    /// Brings all indices up to date after the association has had its turn.
+    pub(super) fn reindex(&mut self, id: AssocId) {
+        let Some(assoc) = self.slots.get(&id).map(|slot| &slot.assoc) else {
+            return;
+        };
+        let (closed, setting_up) = (assoc.state() == AssocState::Closed, assoc.is_setting_up());
+        if !setting_up {
+            self.forget_handshake(id);
+        }
+        self.rearm(id);
+        self.index_peer(id);
+        self.index_reflected(id);
+        if closed {
+            self.unlink(id);
+        }
     }
 
     /// The peer is found by every address where it is known to receive.
@@ -118,6 +156,7 @@ impl Endpoint {
 
     /// A closed association is found no more, so that its tag and address may be used anew.
     pub(super) fn unlink(&mut self, id: AssocId) {
+        self.forget_handshake(id);
         let Some(slot) = self.slots.get_mut(&id) else {
             return;
         };

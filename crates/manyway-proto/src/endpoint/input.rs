@@ -32,10 +32,9 @@ impl Endpoint {
     /// The host at `path.remote` said that nobody listens on that UDP port.
     pub fn handle_unreachable(&mut self, now: Instant, path: FourTuple) {
         self.advance(now);
-        let slots = &self.slots;
-        self.handshakes
-            .retain(|id| slots.get(id).is_some_and(|slot| slot.assoc.is_setting_up()));
-        for id in self.handshakes.clone() {
+        let all = (path.remote, AssocId(0))..=(path.remote, AssocId(u64::MAX));
+        let tried: Vec<AssocId> = self.handshakes.range(all).map(|(_, id)| *id).collect();
+        for id in tried {
             if let Some(slot) = self.slots.get_mut(&id) {
                 slot.assoc.handle_unreachable(path);
             }
@@ -103,7 +102,7 @@ impl Endpoint {
         };
         let id = self.by_reflected.get(&key);
         let slot = id.and_then(|id| self.slots.get_mut(id));
-        let mine = |s: &&mut Slot| s.assoc.sends_to(path.remote) && !s.assoc.ignores_abort(path);
+        let mine = |s: &&mut Box<Slot>| s.assoc.sends_to(path.remote) && !s.assoc.ignores_abort(path);
         let Some(slot) = slot.filter(mine) else {
             self.stats.stray_packets += 1;
             return;

@@ -22,16 +22,20 @@ mod collision;
 mod cookie;
 mod cookie_echo;
 mod handshake;
+mod hash;
 mod index;
 mod input;
 mod jar;
 mod output;
 mod ports;
 mod stray;
+mod timers;
 
+use hash::OwnMap;
 use jar::CookieJar;
 use ports::PortUsers;
 use stray::StrayAnswers;
+use timers::{TimerKey, Timers};
 
 /// What [`Endpoint::connect`] needs to know.
 #[derive(Clone, Debug)]
@@ -94,7 +98,12 @@ struct Slot {
     assoc: Association,
     /// In the ready queue.
     ready: bool,
-    /// In the timer index at this time.
+    /// In the queue of those that may have events.
+    noisy: bool,
+    /// In `handshakes`.
+    handshaking: bool,
+    timer: TimerKey,
+    /// Among the timers at this time.
     armed: Option<Instant>,
     /// No longer found by its tag.
     unlinked: bool,
@@ -115,16 +124,18 @@ pub struct Endpoint {
     transport: Arc<TransportConfig>,
     listening: HashSet<Port>,
     ports: PortUsers,
-    slots: HashMap<AssocId, Slot>,
-    by_tag: HashMap<VerificationTag, AssocId>,
+    /// Boxed: moving a table of pointers is cheap when it grows.
+    slots: OwnMap<AssocId, Box<Slot>>,
+    by_tag: OwnMap<VerificationTag, AssocId>,
     by_peer: HashMap<PeerKey, AssocId>,
     by_reflected: HashMap<ReflectedKey, AssocId>,
     ready: VecDeque<AssocId>,
-    /// Associations that this side began and that may still be setting up.
-    handshakes: BTreeSet<AssocId>,
+    /// Associations that this side began and that may still be setting up, by the addresses that
+    /// they are tried at.
+    handshakes: BTreeSet<(SocketAddr, AssocId)>,
     /// Associations that may have events.
     noisy: VecDeque<AssocId>,
-    timers: BTreeSet<(Instant, AssocId)>,
+    timers: Timers,
     cookies: CookieJar,
     stray: StrayAnswers,
     /// The last packet was a stray answer: the associations are next.
@@ -185,14 +196,14 @@ impl Endpoint {
             config,
             listening: HashSet::new(),
             ports: PortUsers::default(),
-            slots: HashMap::new(),
-            by_tag: HashMap::new(),
+            slots: OwnMap::default(),
+            by_tag: OwnMap::default(),
             by_peer: HashMap::new(),
             by_reflected: HashMap::new(),
             ready: VecDeque::new(),
             handshakes: BTreeSet::new(),
             noisy: VecDeque::new(),
-            timers: BTreeSet::new(),
+            timers: Timers::default(),
             stray_turn_over: false,
             stats: EndpointStats::default(),
             locals: Vec::new(),
@@ -303,7 +314,7 @@ impl Endpoint {
         let assoc = Association::initiate(self.now, new, pairs);
         let requested = keys.len();
         self.insert(assoc, keys, requested);
-        self.handshakes.insert(id);
+        self.note_handshake(id);
         Ok(id)
     }
 
@@ -348,9 +359,7 @@ impl Endpoint {
         self.unlink(id);
         if let Some(slot) = self.slots.remove(&id) {
             self.ports.remove(slot.assoc.identity().local_port);
-            if let Some(at) = slot.armed {
-                self.timers.remove(&(at, id));
-            }
+            self.timers.unregister(slot.timer);
         }
     }
 
@@ -362,32 +371,29 @@ impl Endpoint {
     /// The next event of any association.
     pub fn poll_event(&mut self) -> Option<(AssocId, Event)> {
         while let Some(&id) = self.noisy.front() {
-            let event = self
-                .slots
-                .get_mut(&id)
-                .and_then(|slot| slot.assoc.poll_event());
-            match event {
-                Some(event) => return Some((id, event)),
-                None => self.noisy.pop_front(),
-            };
+            let slot = self.slots.get_mut(&id);
+            if let Some(slot) = slot {
+                if let Some(event) = slot.assoc.poll_event() {
+                    return Some((id, event));
+                }
+                slot.noisy = false;
+            }
+            self.noisy.pop_front();
         }
         None
     }
 
     /// When [`Endpoint::handle_timeout`] wants to be called next.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
-        self.timers.first().map(|(at, _)| *at)
+        self.timers.first().map(|(at, _)| at)
     }
 
     /// Handles all deadlines up to `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
-        while let Some(&(at, id)) = self.timers.first() {
-            if at > self.now {
-                break;
-            }
-            self.timers.pop_first();
+        while let Some((_, id)) = self.timers.first().filter(|(at, _)| *at <= self.now) {
             if let Some(slot) = self.slots.get_mut(&id) {
+                self.timers.disarm(slot.timer);
                 slot.armed = None;
                 slot.assoc.handle_timeout(self.now);
             }

@@ -1,6 +1,5 @@
 //! What the endpoint sends.
 
-use crate::assoc::AssocState;
 use crate::endpoint::{Endpoint, Transmit};
 use crate::path::FourTuple;
 use crate::time::Instant;
@@ -44,13 +43,7 @@ impl Endpoint {
                 self.ready.push_back(id);
                 return transmit;
             }
-            let closed = slot.assoc.state() == AssocState::Closed;
-            self.rearm(id);
-            self.index_peer(id);
-            self.index_reflected(id);
-            if closed {
-                self.unlink(id);
-            }
+            self.reindex(id);
         }
         None
     }

@@ -1,0 +1,293 @@
+//! Two endpoints in memory, with a meter on each of the engine's doors.
+#![expect(
+    dead_code,
+    reason = "each program that includes this uses a part of it"
+)]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use manyway_proto::{
+    AssocId, Connect, Endpoint, EndpointConfig, Event, FourTuple, Instant, Message, Port, Transmit,
+};
+
+/// Half of the round trip of the way between the ends.
+const HALF_WAY: Duration = Duration::from_micros(500);
+const PORT: Port = Port(80);
+/// SCTP ports that one client address gives; the next address goes on.
+const PER_ADDRESS: usize = 30_000;
+
+/// What is measured of one of the engine's doors.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    /// Packets that went through, or messages where the application is.
+    pub(crate) count: u64,
+    /// Allocations of memory meanwhile.
+    pub(crate) allocations: u64,
+}
+
+/// The engine's doors.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tallies {
+    /// The sender's `poll_transmit`: packets with DATA.
+    pub(crate) send_data: Tally,
+    /// The receiver's `handle_datagram`: packets with DATA.
+    pub(crate) receive_data: Tally,
+    /// The receiver's `poll_transmit`: SACKs.
+    pub(crate) send_sack: Tally,
+    /// The sender's `handle_datagram`: SACKs.
+    pub(crate) receive_sack: Tally,
+    /// The application's `send`.
+    pub(crate) submit: Tally,
+    /// The application's `recv`.
+    pub(crate) fetch: Tally,
+}
+
+/// Each door has a function that is not inlined and whose name a profiler shows.
+macro_rules! door {
+    ($name:ident($($arg:ident: $type:ty),*) -> $result:ty, $work:expr) => {
+        #[inline(never)]
+        fn $name($($arg: $type),*) -> $result {
+            $work
+        }
+    };
+}
+
+door!(counted_send_data(end: &mut Endpoint, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit>,
+    end.poll_transmit(now, 1, buf));
+door!(counted_send_sack(end: &mut Endpoint, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit>,
+    end.poll_transmit(now, 1, buf));
+door!(counted_receive_data(end: &mut Endpoint, now: Instant, path: FourTuple, bytes: Bytes) -> (),
+    end.handle_datagram(now, path, bytes));
+door!(counted_receive_sack(end: &mut Endpoint, now: Instant, path: FourTuple, bytes: Bytes) -> (),
+    end.handle_datagram(now, path, bytes));
+door!(counted_submit(end: &mut Endpoint, now: Instant, id: AssocId, message: Message) -> bool,
+    end.association_mut(now, id).is_some_and(|a| a.send(message).is_ok()));
+door!(counted_fetch(end: &mut Endpoint, now: Instant, id: AssocId) -> Option<Message>,
+    end.association_mut(now, id).and_then(|a| a.recv()));
+
+/// Runs `work`; while counting, notes what it allocated. `is_one` says whether it did anything.
+fn metered<R>(
+    counting: bool,
+    tally: &mut Tally,
+    work: impl FnOnce() -> R,
+    is_one: impl FnOnce(&R) -> bool,
+) -> R {
+    if !counting {
+        return work();
+    }
+    let mut result = None;
+    let info = allocation_counter::measure(|| result = Some(work()));
+    let result = result.expect("the work has been done");
+    tally.allocations += info.count_total;
+    tally.count += u64::from(is_one(&result));
+    result
+}
+
+/// A client and a server, and what flies between them.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    now: Instant,
+    ends: [Endpoint; 2],
+    flying: Vec<(usize, FourTuple, Bytes)>,
+    buf: Vec<u8>,
+    payload: Bytes,
+    /// Where datagrams arrive.
+    pool: BytesMut,
+    counting: bool,
+    /// The last association that came to the server.
+    incoming: Option<AssocId>,
+    /// What was measured while counting.
+    pub(crate) tallies: Tallies,
+}
+
+/// A datagram in a piece of a large buffer, as a socket gives it.
+fn arrived(pool: &mut BytesMut, bytes: &[u8]) -> Bytes {
+    if pool.capacity() < bytes.len() {
+        *pool = BytesMut::with_capacity(1 << 16);
+        // From here on its pieces share it.
+        drop(pool.split());
+    }
+    pool.extend_from_slice(bytes);
+    pool.split().freeze()
+}
+
+fn address(end: usize, network: usize) -> SocketAddr {
+    SocketAddr::from(([10, end as u8, network as u8, 1], 9899))
+}
+
+impl Ends {
+    /// Two endpoints that know nothing of each other, with `networks` addresses each.
+    pub(crate) fn new(config: &EndpointConfig, networks: usize) -> Self {
+        let mut ends = [1, 2].map(|seed| Endpoint::new(config.clone(), [seed; 32]));
+        ends[1].listen(PORT).expect("a new endpoint listens");
+        let now = Instant::ZERO + Duration::from_secs(1);
+        let locals: Vec<_> = (0..networks).map(|n| address(1, n)).collect();
+        ends[1].set_local_addresses(now, &locals);
+        Self {
+            now,
+            ends,
+            flying: Vec::new(),
+            buf: Vec::with_capacity(2048),
+            payload: Bytes::from(vec![7; 1 << 16]),
+            pool: BytesMut::new(),
+            counting: false,
+            incoming: None,
+            tallies: Tallies::default(),
+        }
+    }
+
+    /// Opens one association over `networks` networks, and waits until all of them are used.
+    pub(crate) fn connect(&mut self, networks: usize) -> (AssocId, AssocId) {
+        let first = self.ends[0].associations().count() / PER_ADDRESS;
+        let request = Connect {
+            locals: (first..first + networks).map(|n| address(0, n)).collect(),
+            remotes: (first..first + networks).map(|n| address(1, n)).collect(),
+            port: PORT,
+        };
+        let now = self.now;
+        let client = self.ends[0].connect(now, request).expect("a port is free");
+        self.settle(8);
+        (
+            client,
+            self.incoming.take().expect("the server has accepted"),
+        )
+    }
+
+    /// Lets packets go back and forth at most `rounds` times.
+    fn settle(&mut self, rounds: usize) {
+        for _ in 0..rounds {
+            self.collect(0);
+            self.collect(1);
+            if self.flying.is_empty() {
+                break;
+            }
+            self.deliver(None);
+        }
+    }
+
+    /// Takes all that an end has to send.
+    fn collect(&mut self, end: usize) {
+        let tallies = &mut self.tallies;
+        loop {
+            let (endpoint, now, buf) = (&mut self.ends[end], self.now, &mut self.buf);
+            let counting = self.counting;
+            let sent = match end {
+                0 => metered(
+                    counting,
+                    &mut tallies.send_data,
+                    || counted_send_data(endpoint, now, buf),
+                    Option::is_some,
+                ),
+                _ => metered(
+                    counting,
+                    &mut tallies.send_sack,
+                    || counted_send_sack(endpoint, now, buf),
+                    Option::is_some,
+                ),
+            };
+            let Some(transmit) = sent else { return };
+            let bytes = arrived(&mut self.pool, &self.buf[..transmit.size]);
+            let path = FourTuple {
+                local: transmit.path.remote,
+                remote: transmit.path.local,
+            };
+            self.flying.push((1 - end, path, bytes));
+        }
+    }
+
+    /// Delivers what flies; what comes at the server is read at once.
+    fn deliver(&mut self, reader: Option<AssocId>) {
+        for (end, path, bytes) in std::mem::take(&mut self.flying) {
+            let (endpoint, now, counting) = (&mut self.ends[end], self.now, self.counting);
+            let tallies = &mut self.tallies;
+            match end {
+                0 => metered(
+                    counting,
+                    &mut tallies.receive_sack,
+                    || counted_receive_sack(endpoint, now, path, bytes),
+                    |()| true,
+                ),
+                _ => metered(
+                    counting,
+                    &mut tallies.receive_data,
+                    || counted_receive_data(endpoint, now, path, bytes),
+                    |()| true,
+                ),
+            }
+            if let Some(id) = reader.filter(|_| end == 1) {
+                while metered(
+                    counting,
+                    &mut self.tallies.fetch,
+                    || counted_fetch(&mut self.ends[1], now, id),
+                    Option::is_some,
+                )
+                .is_some()
+                {}
+            }
+            self.collect(end);
+            while let Some((id, event)) = self.ends[end].poll_event() {
+                if event == Event::Incoming {
+                    self.incoming = Some(id);
+                }
+            }
+        }
+    }
+
+    /// One round trip: the client's buffer is filled with messages of `size` bytes on `streams`
+    /// streams in turn, all that may leave does, and the acknowledgements come back.
+    pub(crate) fn round(
+        &mut self,
+        (client, server): (AssocId, AssocId),
+        size: usize,
+        streams: u16,
+    ) {
+        let mut stream = 0;
+        loop {
+            let message = Message::new(stream, self.payload.slice(..size));
+            let (end, now) = (&mut self.ends[0], self.now);
+            let work = || counted_submit(end, now, client, message);
+            let tally = &mut self.tallies.submit;
+            if !metered(self.counting, tally, work, |taken| *taken) {
+                break;
+            }
+            stream = (stream + 1) % streams;
+        }
+        self.collect(0);
+        for _ in 0..2 {
+            self.now += HALF_WAY;
+            self.deliver(Some(server));
+            for end in 0..2 {
+                let now = self.now;
+                if self.ends[end].poll_timeout().is_some_and(|at| at <= now) {
+                    self.ends[end].handle_timeout(now);
+                    self.collect(end);
+                }
+            }
+        }
+    }
+
+    /// Counts from here on.
+    pub(crate) fn count(&mut self) {
+        self.counting = true;
+        self.tallies = Tallies::default();
+    }
+
+    /// Counts no longer.
+    pub(crate) fn stop_counting(&mut self) {
+        self.counting = false;
+    }
+
+    /// Both ends drop an association.
+    pub(crate) fn forget(&mut self, (client, server): (AssocId, AssocId)) {
+        self.ends[0].release(client);
+        self.ends[1].release(server);
+    }
+
+    /// Bytes that the client waits for to be acknowledged.
+    pub(crate) fn outstanding(&self, client: AssocId) -> u64 {
+        let assoc = self.ends[0].association(client);
+        assoc.map_or(0, |a| a.paths().map(|p| p.in_flight).sum())
+    }
+}

@@ -1,0 +1,115 @@
+//! One scenario of the engine, for a profiler that counts instructions; what it prints is for
+//! `cargo xtask bench engine`.
+#![expect(clippy::print_stdout, reason = "a program that is read by another one")]
+
+mod common;
+
+use common::{Ends, Tally};
+use manyway_proto::EndpointConfig;
+
+const MESSAGE: usize = 1200;
+
+fn main() {
+    let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
+    let scenario = args.next().unwrap_or_default();
+    let size = args.next().and_then(|arg| arg.parse().ok());
+    match scenario.as_str() {
+        "bulk" => bulk(1),
+        "two-paths" => bulk(2),
+        "small" => small(),
+        "handshake" => handshake(size.unwrap_or(200)),
+        "crowd" => crowd(size.unwrap_or(100_000)),
+        "outstanding" => outstanding(size.unwrap_or(1 << 30)),
+        // Run as one of all benchmarks: it says nothing by itself.
+        _ => {}
+    }
+}
+
+fn print(ends: &Ends) {
+    let t = ends.tallies;
+    let doors: [(&str, Tally); 6] = [
+        ("send_data", t.send_data),
+        ("receive_data", t.receive_data),
+        ("send_sack", t.send_sack),
+        ("receive_sack", t.receive_sack),
+        ("submit", t.submit),
+        ("fetch", t.fetch),
+    ];
+    for (door, tally) in doors {
+        println!("{door} {} {}", tally.count, tally.allocations);
+    }
+}
+
+fn run(ends: &mut Ends, pair: (manyway_proto::AssocId, manyway_proto::AssocId), size: usize) {
+    for _ in 0..100 {
+        ends.round(pair, size, 1);
+    }
+    ends.count();
+    for _ in 0..20 {
+        ends.round(pair, size, 1);
+    }
+    print(ends);
+}
+
+fn bulk(networks: usize) {
+    let mut ends = Ends::new(&EndpointConfig::default(), networks);
+    let pair = ends.connect(networks);
+    run(&mut ends, pair, MESSAGE);
+}
+
+fn small() {
+    let mut config = EndpointConfig::default();
+    config.transport.send_buffer = 1 << 18;
+    let mut ends = Ends::new(&config, 1);
+    let pair = ends.connect(1);
+    run(&mut ends, pair, 100);
+}
+
+fn handshake(count: usize) {
+    let mut ends = Ends::new(&EndpointConfig::default(), 1);
+    ends.connect(1);
+    ends.count();
+    for _ in 0..count {
+        ends.connect(1);
+    }
+    print(&ends);
+}
+
+/// Many that are silent, and one that is busy.
+fn crowd(count: usize) {
+    let mut config = EndpointConfig::default();
+    config.max_associations = count + 1;
+    let mut busy = None;
+    let mut ends = Ends::new(&config, 1);
+    let memory = allocation_counter::measure(|| {
+        for _ in 0..count {
+            ends.connect(1);
+        }
+        busy = Some(ends.connect(1));
+    });
+    // Both ends are in this process.
+    let each = memory.bytes_current / (2 * (count as i64 + 1));
+    println!("memory {each} 0");
+    run(&mut ends, busy.expect("the last one is there"), MESSAGE);
+}
+
+/// One association with very much on its way.
+fn outstanding(bytes: usize) {
+    let mut config = EndpointConfig::default();
+    let transport = &mut config.transport;
+    transport.send_buffer = 2 * bytes;
+    transport.receive_buffer = 2 * bytes;
+    transport.outbound_streams = 64;
+    let mut ends = Ends::new(&config, 1);
+    let pair = ends.connect(1);
+    for _ in 0..60 {
+        if ends.outstanding(pair.0) >= bytes as u64 / 2 {
+            break;
+        }
+        ends.round(pair, MESSAGE, 64);
+    }
+    ends.count();
+    ends.round(pair, MESSAGE, 64);
+    println!("outstanding {} 0", ends.outstanding(pair.0));
+    print(&ends);
+}
