@@ -56,6 +56,21 @@ impl Handshake {
         }
     }
 
+    /// The listener opens towards the port from which the client opens, if it has not yet.
+    fn collide(&mut self) {
+        let client = self.ends[0].association(self.id);
+        let Some(port) = client.map(|assoc| assoc.local_port()) else {
+            return;
+        };
+        let connect = Connect {
+            locals: vec![address(1)],
+            remotes: vec![address(0)],
+            port,
+        };
+        // It may exist.
+        let _ = self.ends[1].connect_from(self.now, Port(80), connect);
+    }
+
     /// Takes what both ends want to send, without delivering it.
     fn collect(&mut self) {
         let mut buf = Vec::new();
@@ -170,6 +185,7 @@ pub fn run(bytes: &[u8]) {
                     shake.ends[end].handle_timeout(shake.now);
                 }
             }
+            _ if to == 1 => shake.collide(),
             _ => {
                 let (now, id) = (shake.now, shake.id);
                 if let Some(assoc) = shake.ends[0].association_mut(now, id) {

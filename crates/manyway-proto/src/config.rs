@@ -24,6 +24,13 @@ pub struct EndpointConfig {
     /// Answers to out-of-the-blue packets per second, so that forged floods are not reflected.
     /// INIT-ACKs do not count: they are how strangers become peers. Default 200.
     pub max_stray_answers_per_second: u32,
+    /// INITs looked at per second; the others are dropped, and sent again by honest peers. Default
+    /// 100,000: some tenths of one core.
+    pub max_init_acks_per_second: u32,
+    /// Bytes that all associations together hold of what they received and the application has not
+    /// read. From half of it on each association may hold only its equal share of a quarter; from
+    /// three quarters on no association comes in any more. Default 1 GiB.
+    pub receive_budget: usize,
 }
 
 impl Default for EndpointConfig {
@@ -34,6 +41,8 @@ impl Default for EndpointConfig {
             max_cookie_lifetime_increment: Duration::from_secs(10),
             max_associations: 200_000,
             max_stray_answers_per_second: 200,
+            max_init_acks_per_second: 100_000,
+            receive_budget: 1 << 30,
         }
     }
 }

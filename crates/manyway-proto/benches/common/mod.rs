@@ -120,7 +120,13 @@ fn address(end: usize, network: usize) -> SocketAddr {
 impl Ends {
     /// Two endpoints that know nothing of each other, with `networks` addresses each.
     pub(crate) fn new(config: &EndpointConfig, networks: usize) -> Self {
-        let mut ends = [1, 2].map(|seed| Endpoint::new(config.clone(), [seed; 32]));
+        Self::with([config, config], networks)
+    }
+
+    /// As [`Ends::new`], with a configuration for each end.
+    pub(crate) fn with([client, server]: [&EndpointConfig; 2], networks: usize) -> Self {
+        let mut ends =
+            [(client, 1), (server, 2)].map(|(c, seed)| Endpoint::new(c.clone(), [seed; 32]));
         ends[1].listen(PORT).expect("a new endpoint listens");
         let now = Instant::ZERO + Duration::from_secs(1);
         let locals: Vec<_> = (0..networks).map(|n| address(1, n)).collect();
@@ -254,10 +260,27 @@ impl Ends {
             }
             stream = (stream + 1) % streams;
         }
+        self.pass_time(Some(server));
+    }
+
+    /// As [`Ends::round`], but nobody reads; what the buffer does not take stays where it is.
+    pub(crate) fn push(&mut self, client: AssocId, size: usize, count: usize) {
+        for _ in 0..count {
+            let message = Message::new(0, self.payload.slice(..size));
+            let (end, now) = (&mut self.ends[0], self.now);
+            if !counted_submit(end, now, client, message) {
+                break;
+            }
+        }
+        self.pass_time(None);
+    }
+
+    /// Lets a round trip pass, and timers fire.
+    pub(crate) fn pass_time(&mut self, reader: Option<AssocId>) {
         self.collect(0);
         for _ in 0..2 {
             self.now += HALF_WAY;
-            self.deliver(Some(server));
+            self.deliver(reader);
             for end in 0..2 {
                 let now = self.now;
                 if self.ends[end].poll_timeout().is_some_and(|at| at <= now) {
@@ -266,6 +289,35 @@ impl Ends {
                 }
             }
         }
+    }
+
+    /// Reads all that is there at the server; how many bytes.
+    pub(crate) fn read(&mut self, server: AssocId) -> usize {
+        let now = self.now;
+        let mut bytes = 0;
+        while let Some(message) = counted_fetch(&mut self.ends[1], now, server) {
+            bytes += message.payload.len();
+        }
+        self.collect(1);
+        bytes
+    }
+
+    /// An end.
+    pub(crate) fn end(&self, end: usize) -> &Endpoint {
+        &self.ends[end]
+    }
+
+    /// Opens one association; whether the server takes it.
+    pub(crate) fn try_connect(&mut self) -> bool {
+        let request = Connect {
+            locals: vec![address(0, 0)],
+            remotes: vec![address(1, 0)],
+            port: PORT,
+        };
+        let now = self.now;
+        self.ends[0].connect(now, request).expect("a port is free");
+        self.settle(8);
+        self.incoming.take().is_some()
     }
 
     /// Counts from here on.

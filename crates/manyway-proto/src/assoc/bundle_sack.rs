@@ -30,7 +30,7 @@ impl Association {
             self.receiver.tsns.take_duplicates(&mut duplicates);
             duplicates.truncate(room - gaps.len());
         }
-        let window = self.receiver.window(self.config.receive_buffer);
+        let window = self.receiver.window(self.receiver.grant.bytes);
         let sack = Sack {
             cumulative_tsn_ack: self.receiver.tsns.cumulative(),
             a_rwnd: u32::try_from(window).unwrap_or(u32::MAX),

@@ -132,7 +132,7 @@ impl Association {
     ) -> bool {
         let is_next = self.receiver.tsns.is_next(data.tsn);
         let max = self.config.max_message_size;
-        let capacity = self.config.receive_buffer;
+        let capacity = self.receiver.grant.bytes;
         if self.receiver.window(capacity) == 0 {
             self.relieve_buffer();
         }
@@ -176,7 +176,9 @@ impl Association {
     fn on_no_room(&mut self, now: Instant, is_next: bool) {
         self.stats.receive_buffer_drops += 1;
         self.receiver.sack.make_due();
-        if is_next && !self.receiver.inbound.has_ready() {
+        // While memory is short all over the endpoint, there is room again later.
+        let for_good = self.receiver.grant.completes;
+        if for_good && is_next && !self.receiver.inbound.has_ready() {
             // The peer interleaves more than fits: no message can be completed any more.
             const WHAT: &str = "the beginnings of messages fill the receive buffer";
             self.abort_because(

@@ -32,7 +32,7 @@ use rand::rngs::StdRng;
 use crate::config::TransportConfig;
 use crate::event::Event;
 use crate::path::{CandidateLimit, FourTuple, PathId, PathState, Paths};
-use crate::recv::{Receiver, SackSchedule, TsnMap};
+use crate::recv::{ReceiveGrant, Receiver, SackSchedule, TsnMap};
 use crate::sched::{LowestRtt, PathView, Scheduler};
 use crate::send::{Expendable, Forward, Outstanding, SendQueue, Sender};
 use crate::stats::AssocStats;
@@ -189,6 +189,10 @@ impl Association {
                 sack: SackSchedule::default(),
                 gaps: Vec::new(),
                 advertised: new.config.receive_buffer as u64,
+                grant: ReceiveGrant {
+                    bytes: new.config.receive_buffer,
+                    completes: true,
+                },
             },
             scheduler: Box::new(LowestRtt),
             views: Vec::new(),

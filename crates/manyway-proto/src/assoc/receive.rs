@@ -2,6 +2,7 @@
 
 use super::Association;
 use crate::event::{Message, MessagePart, PartStatus};
+use crate::recv::ReceiveGrant;
 
 impl Association {
     /// The next message for the application, if one is complete.
@@ -27,9 +28,19 @@ impl Association {
         Some(part)
     }
 
+    /// Memory that is held for what was received, bytes.
+    pub(crate) fn received_cost(&self) -> usize {
+        self.receiver.inbound.cost()
+    }
+
+    /// The endpoint's memory grew short, or is there again.
+    pub(crate) fn set_receive_grant(&mut self, grant: ReceiveGrant) {
+        self.receiver.grant = grant;
+    }
+
     /// A sender that was told of a small window waits for news.
     fn on_read(&mut self) {
-        let capacity = self.config.receive_buffer;
+        let capacity = self.receiver.grant.bytes;
         let window = self.receiver.window(capacity);
         let opens = self.receiver.advertised < capacity as u64 / 4 && window >= capacity as u64 / 2;
         if opens && self.state.receives_data() {

@@ -114,7 +114,7 @@ impl Endpoint {
             self.stats.cookies_refused += 1;
             return self.refuse(path, header, cookie.peer.tag, None);
         }
-        if self.slots.len() >= self.config.max_associations {
+        if self.slots.len() >= self.config.max_associations || self.budget.is_full() {
             self.stats.associations_refused += 1;
             return self.refuse(path, header, cookie.peer.tag, Some(&Cause::OutOfResource));
         }

@@ -34,6 +34,10 @@ impl Endpoint {
             self.stats.malformed_packets += 1;
             return;
         };
+        if !self.init_acks.allow(self.now) {
+            self.stats.inits_unanswered += 1;
+            return;
+        }
         let peer = match PeerInit::read(&init, self.transport.extensions) {
             Ok((peer, _)) => peer,
             Err(bad) => return self.refuse_init(path, header, &init, bad),

@@ -60,6 +60,7 @@ impl Endpoint {
             peer_keys,
             requested,
             began: self.now,
+            held: 0,
             reflected_key: None,
         };
         self.slots.insert(id, Box::new(slot));
@@ -86,6 +87,25 @@ impl Endpoint {
         }
     }
 
+    /// What the association may hold depends on what all hold.
+    pub(super) fn grant_memory(&mut self, id: AssocId) {
+        let grant = self
+            .budget
+            .grant(self.slots.len(), self.transport.receive_buffer);
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.assoc.set_receive_grant(grant);
+        }
+    }
+
+    pub(super) fn count_memory(&mut self, id: AssocId) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        let before = std::mem::replace(&mut slot.held, slot.assoc.received_cost());
+        let begins = self.budget.update(before, slot.held);
+        self.stats.memory_shortages += u64::from(begins);
+    }
+
     /// Brings all indices up to date after the association has had its turn.
     pub(super) fn reindex(&mut self, id: AssocId) {
         let Some(assoc) = self.slots.get(&id).map(|slot| &slot.assoc) else {
@@ -95,6 +115,7 @@ impl Endpoint {
         if !setting_up {
             self.forget_handshake(id);
         }
+        self.count_memory(id);
         self.rearm(id);
         self.index_peer(id);
         self.index_reflected(id);

@@ -49,6 +49,9 @@ impl Endpoint {
         if self.is_the_endpoints(id, datagram) {
             return self.handle_unknown(path, datagram);
         }
+        let grant = self
+            .budget
+            .grant(self.slots.len(), self.transport.receive_buffer);
         let Some(slot) = self.slots.get_mut(&id) else {
             return;
         };
@@ -57,7 +60,9 @@ impl Endpoint {
             self.stats.stray_packets += 1;
             return;
         }
+        slot.assoc.set_receive_grant(grant);
         slot.assoc.handle_packet(now, path, datagram);
+        self.count_memory(id);
         self.touch(id);
     }
 

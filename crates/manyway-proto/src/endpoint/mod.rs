@@ -18,6 +18,7 @@ use crate::path::{FourTuple, PathId};
 use crate::time::Instant;
 
 mod auth;
+mod budget;
 mod collision;
 mod cookie;
 mod cookie_echo;
@@ -31,10 +32,11 @@ mod ports;
 mod stray;
 mod timers;
 
+use budget::ReceiveBudget;
 use hash::OwnMap;
 use jar::CookieJar;
 use ports::PortUsers;
-use stray::StrayAnswers;
+use stray::{RateLimit, StrayAnswers};
 use timers::{TimerKey, Timers};
 
 /// What [`Endpoint::connect`] needs to know.
@@ -89,8 +91,14 @@ pub struct EndpointStats {
     pub restarts_refused: u64,
     /// Associations opened by peers.
     pub associations_accepted: u64,
-    /// Handshakes refused because of [`EndpointConfig::max_associations`].
+    /// Handshakes refused because of [`EndpointConfig::max_associations`], or because received
+    /// data fill [`EndpointConfig::receive_budget`].
     pub associations_refused: u64,
+    /// INITs not answered because of [`EndpointConfig::max_init_acks_per_second`].
+    pub inits_unanswered: u64,
+    /// Times that received data began to fill half of [`EndpointConfig::receive_budget`], whereupon
+    /// windows shrink.
+    pub memory_shortages: u64,
 }
 
 #[derive(Debug)]
@@ -111,6 +119,8 @@ struct Slot {
     peer_keys: Vec<PeerKey>,
     /// How many of them were given by who asked for the association.
     requested: usize,
+    /// What it held of received data when that was last counted.
+    held: usize,
     /// When it came into being here.
     began: Instant,
     /// Its entry in `by_reflected`.
@@ -137,6 +147,8 @@ pub struct Endpoint {
     noisy: VecDeque<AssocId>,
     timers: Timers,
     cookies: CookieJar,
+    budget: ReceiveBudget,
+    init_acks: RateLimit,
     stray: StrayAnswers,
     /// The last packet was a stray answer: the associations are next.
     stray_turn_over: bool,
@@ -192,6 +204,8 @@ impl Endpoint {
                 key,
                 config.cookie_lifetime + config.max_cookie_lifetime_increment,
             ),
+            budget: ReceiveBudget::new(config.receive_budget),
+            init_acks: RateLimit::new(config.max_init_acks_per_second),
             stray: StrayAnswers::new(config.max_stray_answers_per_second),
             config,
             listening: HashSet::new(),
@@ -343,6 +357,7 @@ impl Endpoint {
     pub fn association_mut(&mut self, now: Instant, id: AssocId) -> Option<&mut Association> {
         self.advance(now);
         self.touch(id);
+        self.grant_memory(id);
         let assoc = self.slots.get_mut(&id).map(|slot| &mut slot.assoc)?;
         assoc.on_command(self.now);
         Some(assoc)
@@ -360,6 +375,7 @@ impl Endpoint {
         if let Some(slot) = self.slots.remove(&id) {
             self.ports.remove(slot.assoc.identity().local_port);
             self.timers.unregister(slot.timer);
+            self.budget.update(slot.held, 0);
         }
     }
 

@@ -13,29 +13,49 @@ const MAX_WAITING: usize = 256;
 #[derive(Debug)]
 pub(super) struct StrayAnswers {
     waiting: VecDeque<(FourTuple, Vec<u8>)>,
+    limit: RateLimit,
+}
+
+/// So many in each second.
+#[derive(Debug)]
+pub(super) struct RateLimit {
     per_second: u32,
     window_start: Instant,
     used: u32,
 }
 
-impl StrayAnswers {
+impl RateLimit {
     pub(super) fn new(per_second: u32) -> Self {
         Self {
-            waiting: VecDeque::new(),
             per_second,
             window_start: Instant::ZERO,
             used: 0,
         }
     }
 
-    /// Whether an answer to a stray packet is within the budget.
+    /// Whether one more is within the limit; it is counted.
     pub(super) fn allow(&mut self, now: Instant) -> bool {
         if now - self.window_start >= Duration::from_secs(1) {
             self.window_start = now;
             self.used = 0;
         }
-        self.used += 1;
-        self.used <= self.per_second
+        let allowed = self.used < self.per_second;
+        self.used += u32::from(allowed);
+        allowed
+    }
+}
+
+impl StrayAnswers {
+    pub(super) fn new(per_second: u32) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            limit: RateLimit::new(per_second),
+        }
+    }
+
+    /// Whether an answer to a stray packet is within the budget.
+    pub(super) fn allow(&mut self, now: Instant) -> bool {
+        self.limit.allow(now)
     }
 
     /// Queues a packet to go back the way it came; false if it was dropped.

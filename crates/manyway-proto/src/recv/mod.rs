@@ -10,6 +10,15 @@ mod tsn_map;
 pub(crate) use sack::{SackPolicy, SackSchedule, Urgency};
 pub(crate) use tsn_map::{Arrival, Skip, TsnMap};
 
+/// What the endpoint lets an association hold of what it received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReceiveGrant {
+    /// Bytes: the buffer, or less while memory is short.
+    pub(crate) bytes: usize,
+    /// Whether a message may be completed beyond that.
+    pub(crate) completes: bool,
+}
+
 /// The receiving half of an association.
 #[derive(Debug)]
 pub(crate) struct Receiver {
@@ -20,6 +29,7 @@ pub(crate) struct Receiver {
     pub(crate) gaps: Vec<GapBlock>,
     /// Window at the last SACK, bytes.
     pub(crate) advertised: u64,
+    pub(crate) grant: ReceiveGrant,
 }
 
 impl Receiver {
@@ -45,8 +55,10 @@ impl Receiver {
     pub(crate) fn has_room_for(&self, capacity: usize, max_message: usize, is_next: bool) -> bool {
         let cost = self.inbound.cost();
         let fills_gap = is_next && !self.tsns.is_contiguous() && cost < 2 * capacity;
-        let completes =
-            is_next && !self.inbound.has_ready() && cost < Self::bound(capacity, max_message);
+        let completes = self.grant.completes
+            && is_next
+            && !self.inbound.has_ready()
+            && cost < Self::bound(capacity, max_message);
         self.held(capacity) < capacity || fills_gap || completes
     }
 
