@@ -44,11 +44,14 @@ pub(crate) struct Tallies {
     pub(crate) fetch: Tally,
 }
 
-/// Each door has a function that is not inlined and whose name a profiler shows.
+/// Each door has a function that is not inlined and whose name a profiler shows; it is called only
+/// while counting.
 macro_rules! door {
     ($name:ident($($arg:ident: $type:ty),*) -> $result:ty, $work:expr) => {
         #[inline(never)]
         fn $name($($arg: $type),*) -> $result {
+            // Functions that do the same would be made one.
+            std::hint::black_box(stringify!($name));
             $work
         }
     };
@@ -67,16 +70,8 @@ door!(counted_submit(end: &mut Endpoint, now: Instant, id: AssocId, message: Mes
 door!(counted_fetch(end: &mut Endpoint, now: Instant, id: AssocId) -> Option<Message>,
     end.association_mut(now, id).and_then(|a| a.recv()));
 
-/// Runs `work`; while counting, notes what it allocated. `is_one` says whether it did anything.
-fn metered<R>(
-    counting: bool,
-    tally: &mut Tally,
-    work: impl FnOnce() -> R,
-    is_one: impl FnOnce(&R) -> bool,
-) -> R {
-    if !counting {
-        return work();
-    }
+/// Runs `work` and notes what it allocated. `is_one` says whether it did anything.
+fn metered<R>(tally: &mut Tally, work: impl FnOnce() -> R, is_one: impl FnOnce(&R) -> bool) -> R {
     let mut result = None;
     let info = allocation_counter::measure(|| result = Some(work()));
     let result = result.expect("the work has been done");
@@ -178,16 +173,14 @@ impl Ends {
         let tallies = &mut self.tallies;
         loop {
             let (endpoint, now, buf) = (&mut self.ends[end], self.now, &mut self.buf);
-            let counting = self.counting;
             let sent = match end {
+                _ if !self.counting => endpoint.poll_transmit(now, 1, buf),
                 0 => metered(
-                    counting,
                     &mut tallies.send_data,
                     || counted_send_data(endpoint, now, buf),
                     Option::is_some,
                 ),
                 _ => metered(
-                    counting,
                     &mut tallies.send_sack,
                     || counted_send_sack(endpoint, now, buf),
                     Option::is_some,
@@ -206,31 +199,22 @@ impl Ends {
     /// Delivers what flies; what comes at the server is read at once.
     fn deliver(&mut self, reader: Option<AssocId>) {
         for (end, path, bytes) in std::mem::take(&mut self.flying) {
-            let (endpoint, now, counting) = (&mut self.ends[end], self.now, self.counting);
-            let tallies = &mut self.tallies;
+            let (endpoint, now, tallies) = (&mut self.ends[end], self.now, &mut self.tallies);
             match end {
+                _ if !self.counting => endpoint.handle_datagram(now, path, bytes),
                 0 => metered(
-                    counting,
                     &mut tallies.receive_sack,
                     || counted_receive_sack(endpoint, now, path, bytes),
                     |()| true,
                 ),
                 _ => metered(
-                    counting,
                     &mut tallies.receive_data,
                     || counted_receive_data(endpoint, now, path, bytes),
                     |()| true,
                 ),
             }
             if let Some(id) = reader.filter(|_| end == 1) {
-                while metered(
-                    counting,
-                    &mut self.tallies.fetch,
-                    || counted_fetch(&mut self.ends[1], now, id),
-                    Option::is_some,
-                )
-                .is_some()
-                {}
+                while self.fetch(id).is_some() {}
             }
             self.collect(end);
             while let Some((id, event)) = self.ends[end].poll_event() {
@@ -239,6 +223,25 @@ impl Ends {
                 }
             }
         }
+    }
+
+    fn fetch(&mut self, server: AssocId) -> Option<Message> {
+        let (end, now) = (&mut self.ends[1], self.now);
+        if !self.counting {
+            return end.association_mut(now, server)?.recv();
+        }
+        let work = || counted_fetch(end, now, server);
+        metered(&mut self.tallies.fetch, work, Option::is_some)
+    }
+
+    fn submit(&mut self, client: AssocId, message: Message) -> bool {
+        let (end, now) = (&mut self.ends[0], self.now);
+        if !self.counting {
+            let assoc = end.association_mut(now, client);
+            return assoc.is_some_and(|assoc| assoc.send(message).is_ok());
+        }
+        let work = || counted_submit(end, now, client, message);
+        metered(&mut self.tallies.submit, work, |taken| *taken)
     }
 
     /// One round trip: the client's buffer is filled with messages of `size` bytes on `streams`
@@ -252,10 +255,7 @@ impl Ends {
         let mut stream = 0;
         loop {
             let message = Message::new(stream, self.payload.slice(..size));
-            let (end, now) = (&mut self.ends[0], self.now);
-            let work = || counted_submit(end, now, client, message);
-            let tally = &mut self.tallies.submit;
-            if !metered(self.counting, tally, work, |taken| *taken) {
+            if !self.submit(client, message) {
                 break;
             }
             stream = (stream + 1) % streams;
@@ -267,8 +267,7 @@ impl Ends {
     pub(crate) fn push(&mut self, client: AssocId, size: usize, count: usize) {
         for _ in 0..count {
             let message = Message::new(0, self.payload.slice(..size));
-            let (end, now) = (&mut self.ends[0], self.now);
-            if !counted_submit(end, now, client, message) {
+            if !self.submit(client, message) {
                 break;
             }
         }
@@ -293,9 +292,8 @@ impl Ends {
 
     /// Reads all that is there at the server; how many bytes.
     pub(crate) fn read(&mut self, server: AssocId) -> usize {
-        let now = self.now;
         let mut bytes = 0;
-        while let Some(message) = counted_fetch(&mut self.ends[1], now, server) {
+        while let Some(message) = self.fetch(server) {
             bytes += message.payload.len();
         }
         self.collect(1);

@@ -107,7 +107,8 @@ impl Endpoint {
         };
         let id = self.by_reflected.get(&key);
         let slot = id.and_then(|id| self.slots.get_mut(id));
-        let mine = |s: &&mut Box<Slot>| s.assoc.sends_to(path.remote) && !s.assoc.ignores_abort(path);
+        let mine =
+            |s: &&mut Box<Slot>| s.assoc.sends_to(path.remote) && !s.assoc.ignores_abort(path);
         let Some(slot) = slot.filter(mine) else {
             self.stats.stray_packets += 1;
             return;
