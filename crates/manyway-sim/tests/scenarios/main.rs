@@ -2,6 +2,7 @@
 
 mod acknowledging;
 mod aggregation;
+mod both_ends;
 mod cuts;
 mod ending;
 mod handshake;
