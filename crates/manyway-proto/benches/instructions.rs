@@ -102,13 +102,19 @@ fn outstanding(bytes: usize) {
     transport.outbound_streams = 64;
     let mut ends = Ends::new(&config, 1);
     let pair = ends.connect(1);
+    let mut before = 0;
     for _ in 0..60 {
-        if ends.outstanding(pair.0) >= bytes as u64 / 2 {
+        let now = ends.outstanding(pair.0);
+        if now > 0 && now <= before {
+            // The window is as full as it gets.
             break;
         }
+        before = now;
         ends.round(pair, MESSAGE, 64);
     }
+    // From here on as much leaves in a round as arrives.
     ends.count();
+    ends.round(pair, MESSAGE, 64);
     ends.round(pair, MESSAGE, 64);
     println!("outstanding {} 0", ends.outstanding(pair.0));
     print(&ends);
