@@ -5,6 +5,7 @@ mod aggregation;
 mod both_ends;
 mod cuts;
 mod ending;
+mod families;
 mod handshake;
 mod hostile;
 mod interfaces;
