@@ -13,6 +13,8 @@ pub(crate) mod chunk {
     pub(crate) const AUTH: u8 = 15;
     pub(crate) const NR_SACK: u8 = 16;
     pub(crate) const FORWARD_TSN: u8 = 192;
+    pub(crate) const ASCONF: u8 = 193;
+    pub(crate) const ASCONF_ACK: u8 = 128;
 }
 
 /// What crossed the network.

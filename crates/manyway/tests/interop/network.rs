@@ -75,6 +75,8 @@ pub(crate) struct World<'a> {
     pub(crate) config: EndpointConfig,
     /// Options of the peer's stack.
     pub(crate) options: Vec<(&'static str, u32)>,
+    /// How many of its addresses the peer has at first.
+    pub(crate) bound: usize,
     /// Commands for the peer when its socket is bound.
     pub(crate) prepare: Vec<&'static str>,
 }
@@ -168,6 +170,7 @@ fn enter(bed: &Bed, ip: Ip, test: impl AsyncFnOnce(World<'_>) + Send) {
             ip,
             config,
             options: Vec::new(),
+            bound: 2,
             prepare: Vec::new(),
         };
         runtime.block_on(test(world));
@@ -236,7 +239,7 @@ impl World<'_> {
         for (name, value) in &self.options {
             peer.command(&format!("option {name} {value}")).await;
         }
-        let addresses = self.ip.theirs().join(" ");
+        let addresses = self.ip.theirs()[..self.bound].join(" ");
         peer.command(&format!("bind {SCTP_PORT} {addresses}")).await;
         for command in &self.prepare {
             peer.command(command).await;

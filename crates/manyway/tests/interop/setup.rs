@@ -23,25 +23,6 @@ fn they_open_an_association_with_as_many_streams_as_both_sides_take() {
     });
 }
 
-/// usrsctp ends associations whose peer announces ASCONF and not AUTH, and wants AUTH if it
-/// announces ASCONF itself: whatever it announces, no ASCONF may go there.
-#[test]
-fn a_peer_with_asconf_and_auth_gets_no_asconf_and_stays_on_one_path() {
-    for (asconf, auth) in [(1, 1), (0, 1), (0, 0)] {
-        network::run(async |mut world| {
-            world.options = vec![("asconf", asconf), ("auth", auth), ("heartbeat-ms", 200)];
-            let mut pair = world.associate(Initiator::We).await;
-            crate::transfer::exchange(&mut pair, 40, 5000).await;
-            assert_eq!(pair.ours.paths().len(), 1, "{:?}", pair.ours.paths());
-            pair.peer.command("paths").await;
-            let path = pair.peer.event("path").await;
-            assert!(path.starts_with(OURS[0]), "{path}");
-            assert!(!pair.peer.has_said("path 10.2"));
-            assert!(!pair.peer.has_said("remote-error"));
-        });
-    }
-}
-
 #[test]
 fn a_port_where_the_peer_does_not_listen_refuses() {
     network::run(async |world| {
