@@ -11,7 +11,6 @@ fn a_peer_talks_to_us_behind_a_nat() {
     network::run_behind_nats(async |world| {
         let mut pair = world.associate(Initiator::We).await;
         exchange(&mut pair, 100, 5000).await;
-        assert_eq!(pair.ours.paths().len(), 1, "{:?}", pair.ours.paths());
         assert!(!pair.peer.has_said("remote-error"));
     });
 }
