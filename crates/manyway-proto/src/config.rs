@@ -54,9 +54,15 @@ pub struct TransportConfig {
     /// Retransmission timeout before the first round-trip sample of a path. Default 1 s
     /// (RFC 9260 `RTO.Initial`).
     pub rto_initial: Duration,
-    /// Least retransmission timeout. Default 100 ms: below RFC 9260's 1 s because data that ask
-    /// for it are acknowledged at once and the delayed acknowledgement is 20 ms.
+    /// Least retransmission timeout between two engines of this kind. Default 100 ms: below
+    /// RFC 9260's 1 s because data that ask for it are acknowledged at once and the delayed
+    /// acknowledgement is 20 ms. It must exceed the peer's delay of acknowledgements.
     pub rto_min: Duration,
+    /// Least retransmission timeout towards peers of another kind than this engine, which may
+    /// delay acknowledgements by up to 500 ms and need not heed the wish for an immediate one.
+    /// Default 1 s (RFC 9260 `RTO.Min`); never less than [`TransportConfig::rto_min`]. Losses at
+    /// the tail are repaired by a probe long before.
+    pub plain_rto_min: Duration,
     /// Largest retransmission timeout. Default 60 s (`RTO.Max`).
     pub rto_max: Duration,
     /// First timeout of INIT and COOKIE-ECHO. Default 200 ms; it doubles at each repetition, four
@@ -83,6 +89,10 @@ pub struct TransportConfig {
     pub peer_timeout: Duration,
     /// Longest delay of an acknowledgement, at most 500 ms. Default 20 ms.
     pub sack_delay: Duration,
+    /// Delay of acknowledgements that is assumed of peers of another kind than this engine; for
+    /// its own kind it is [`TransportConfig::sack_delay`]. A lone packet waits this much longer
+    /// before it is probed for. Default 200 ms (RFC 9260, section 6.2).
+    pub plain_sack_delay: Duration,
     /// Packets with DATA that are answered by one SACK. Default 2.
     pub sack_frequency: u32,
     /// Time between heartbeats on an idle path; keeps NAT mappings open. Default 15 s.
@@ -156,6 +166,7 @@ impl Default for TransportConfig {
         Self {
             rto_initial: Duration::from_secs(1),
             rto_min: Duration::from_millis(100),
+            plain_rto_min: Duration::from_secs(1),
             rto_max: Duration::from_secs(60),
             handshake_timeout: Duration::from_millis(200),
             max_handshake_retransmits: 8,
@@ -165,6 +176,7 @@ impl Default for TransportConfig {
             association_max_retransmits: 10,
             peer_timeout: Duration::from_secs(60),
             sack_delay: Duration::from_millis(20),
+            plain_sack_delay: Duration::from_millis(200),
             sack_frequency: 2,
             heartbeat_interval: Duration::from_secs(15),
             probe_interval_max: Duration::from_secs(1),

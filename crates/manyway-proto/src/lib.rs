@@ -50,6 +50,7 @@ mod error;
 mod event;
 mod path;
 mod range_set;
+mod recovery;
 mod recv;
 mod sched;
 mod seal;

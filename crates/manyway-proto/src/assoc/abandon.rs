@@ -127,7 +127,7 @@ impl Association {
         });
         for position in 0..self.paths.len() {
             if let Some(path) = self.paths.id_at(position) {
-                self.arm_t3(now, path);
+                self.arm_data_timers(now, path);
             }
         }
         self.on_abandoned(begun.message.stream, begun.message.context, true, reason);

@@ -12,6 +12,15 @@ use crate::path::{HEARTBEAT_INFO_LEN, PathId};
 use crate::send::{Afterwards, Fate, Membership, SentChunk, Shot};
 use crate::time::Instant;
 
+/// What new data need before they may leave, the peer's window aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// Room in the path's congestion window.
+    Window,
+    /// None: they are a tail loss probe, one packet beyond the window.
+    Probe,
+}
+
 /// A chunk that is encoded already.
 struct Encoded<'a>(&'a [u8]);
 
@@ -104,11 +113,14 @@ impl Association {
         writer: &mut PacketWriter<'_>,
     ) -> bool {
         let mut any = false;
+        if let Some(path) = self.paths.get_mut(id) {
+            path.on_data_after_pause(now);
+        }
         loop {
             self.give_up_lost(now);
             let sent = match self.sender.outstanding.first_lost() {
                 Some(index) => self.bundle_lost(now, id, index, writer),
-                None => self.bundle_new(now, id, writer),
+                None => self.bundle_new(now, id, Room::Window, writer),
             };
             if !sent {
                 break;
@@ -119,9 +131,8 @@ impl Association {
             self.sender.queue.finish_packet();
             if let Some(path) = self.paths.get_mut(id) {
                 path.sent.finish_packet();
-                path.rescue_packets = path.rescue_packets.saturating_sub(1);
             }
-            self.arm_t3(now, id);
+            self.arm_data_timers(now, id);
         }
         any
     }
@@ -136,7 +147,7 @@ impl Association {
         let Some(path) = self.paths.get_mut(id) else {
             return false;
         };
-        if !path.has_room() && path.rescue_packets == 0 {
+        if !path.has_room() {
             return false;
         }
         let tsn = self.sender.outstanding.tsn(index);
@@ -159,15 +170,24 @@ impl Association {
             path: id,
             number: path.sent.next_number(),
         };
-        path.sent.push(index, now);
-        path.in_flight += bytes;
+        if let Fate::Lost(lost) = chunk.fate {
+            self.sender.resent.record(index, lost);
+        }
+        path.on_data_sent(index, bytes, now);
         path.counters.retransmitted_bytes += payload;
         self.stats.retransmitted_bytes += payload;
         self.sender.outstanding.mark_resent(index, shot, now);
         true
     }
 
-    fn bundle_new(&mut self, now: Instant, id: PathId, writer: &mut PacketWriter<'_>) -> bool {
+    /// Another piece of the messages that wait; false if there is none or it may not leave.
+    pub(super) fn bundle_new(
+        &mut self,
+        now: Instant,
+        id: PathId,
+        room: Room,
+        writer: &mut PacketWriter<'_>,
+    ) -> bool {
         let Some(next) = self.sender.queue.next_len() else {
             return false;
         };
@@ -186,7 +206,9 @@ impl Association {
         if self.sender.outstanding.len() >= usize::from(u16::MAX) {
             return false;
         }
-        if !path.has_room() || !buffers::may_send(buffers, path.in_flight, piece_len) {
+        if (room == Room::Window && !path.has_room())
+            || !buffers::may_send(buffers, path.in_flight, path.need(), piece_len)
+        {
             return false;
         }
         let only_headers = writer.is_empty();
@@ -220,14 +242,17 @@ impl Association {
             peer_window: self.sender.peer_window.saturating_sub(payload),
             packet_size: path.size.current() as u64,
         };
-        let immediate = afterwards.asks_for_sack();
+        let immediate = room == Room::Probe || afterwards.asks_for_sack();
         let pushed = chunk.write(self.sender.outstanding.next_tsn(), immediate, writer);
         debug_assert!(
             pushed,
             "next_piece gave a piece larger than the packet's rest"
         );
-        path.sent.push(self.sender.outstanding.next_index(), now);
-        path.in_flight += chunk.flight_bytes();
+        path.on_data_sent(
+            self.sender.outstanding.next_index(),
+            chunk.flight_bytes(),
+            now,
+        );
         self.stats.bytes_sent += payload;
         self.sender.peer_window = afterwards.peer_window;
         self.sender.push_sent(piece.origin, chunk);

@@ -1,22 +1,24 @@
 //! What was lost: by later packets, by time, by the retransmission timer.
 
 use super::Association;
-use crate::cmt::sfr::{self, Verdict};
-use crate::path::PathId;
+use crate::cc::Acked;
+use crate::path::{Path, PathId};
+use crate::recovery::{Cause, Prr, Verdict};
 use crate::send::Shot;
 use crate::time::Instant;
 
 impl Association {
-    /// Declares lost what later packets of the same path have overtaken.
-    pub(super) fn detect_losses(&mut self, now: Instant, id: PathId) {
+    /// Declares lost what later packets of the same path have overtaken. True if anything was.
+    pub(super) fn detect_losses(&mut self, now: Instant, id: PathId) -> bool {
         let Some(path) = self.paths.get_mut(id) else {
-            return;
+            return false;
         };
         let outstanding = &mut self.sender.outstanding;
-        let reordering = path.rtt.reordering_window();
+        //= https://www.rfc-editor.org/rfc/rfc9937#section-6.1
+        //# This can be thought of as the sum of the following values at the start of the episode: inflight, the bytes cumulatively acknowledged in the ACK triggering recovery, the bytes SACKed in the ACK triggering recovery, and the bytes between SND.UNA and SND.NXT that have been marked lost
+        let flight = path.in_flight + path.ack.bytes;
         path.timers.loss = None;
-        let mut newest_lost = None;
-        let mut last_number = None;
+        let mut last_lost = None;
         while let Some(&entry) = path.sent.front() {
             let shot = Shot {
                 path: id,
@@ -26,45 +28,73 @@ impl Association {
                 path.sent.pop();
                 continue;
             }
-            let largest = path.sent.largest_acked();
-            match sfr::judge(now, entry.number, entry.at, largest, reordering) {
+            match path.recovery.judge(now, entry.number, entry.at) {
                 Verdict::Fine => break,
+                //= https://www.rfc-editor.org/rfc/rfc8985#section-6.2
+                //# For timely loss detection, it is RECOMMENDED that the sender install a reordering timer
                 Verdict::LostAt(at) => {
                     path.timers.loss = Some(at);
                     break;
                 }
                 Verdict::Lost => {
                     path.sent.pop();
+                    //= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.4
+                    //# Restart the T3-rtx timer only if the last SACK chunk acknowledged the lowest outstanding TSN number sent to that address or the endpoint is retransmitting the first outstanding DATA chunk sent to that address
+                    path.timers.t3 = None;
                     let bytes = outstanding.get(entry.index).map_or(0, |c| c.flight_bytes());
                     outstanding.mark_lost(entry.index);
                     path.in_flight -= bytes;
-                    path.counters.lost_packets += u64::from(last_number != Some(entry.number));
-                    last_number = Some(entry.number);
-                    newest_lost = Some(entry.at);
+                    path.counters.lost_packets += u64::from(last_lost != Some(entry.number));
+                    last_lost = Some(entry.number);
+                    path.on_lost(now, entry.number, flight, Cause::Losses);
                 }
             }
         }
-        let Some(sent_at) = newest_lost else { return };
-        if path.recovery_start.is_none_or(|start| sent_at > start) {
-            path.recovery_start = Some(now);
-            path.controller.on_congestion(now);
-            //= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.4
-            //# When a Fast Retransmit is being performed, the sender SHOULD ignore the value of cwnd and SHOULD NOT delay retransmission for this single packet
-            path.rescue_packets = 1;
-        }
+        last_lost.is_some()
     }
 
-    /// Keeps T3-rtx running just while data are in flight on the path.
-    pub(super) fn arm_t3(&mut self, now: Instant, id: PathId) {
+    /// What follows from an acknowledgement for the congestion window of its path. `acked` is what
+    /// the window may grow by, `settled` whether the path's earliest packet was acknowledged.
+    pub(super) fn on_delivered(
+        &mut self,
+        now: Instant,
+        id: PathId,
+        acked: Option<Acked>,
+        settled: bool,
+    ) {
         let Some(path) = self.paths.get_mut(id) else {
             return;
         };
-        if path.in_flight == 0 {
-            path.timers.t3 = None;
-            path.timers.loss = None;
-        } else if path.timers.t3.is_none() {
-            path.timers.t3 = Some(now + path.rtt.rto());
+        let srtt = path.rtt.srtt().unwrap_or_default();
+        path.rate.on_delivered(now, path.ack.bytes, srtt);
+        let newest = path.ack.newest.map_or(0, |n| n.number);
+        //= https://www.rfc-editor.org/rfc/rfc9937#section-6.4
+        //# A PRR episode ends upon either completing fast recovery or before initiating a new PRR episode due to a new congestion control response episode
+        if path.recovery.is_active() && path.recovery.episode.is_over_for(newest) {
+            // The window is the target since the reduction began.
+            path.recovery.prr = None;
+            path.recovery.rack.on_recovered();
         }
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.1
+        //# use the slow-start algorithm to increase cwnd only if the current congestion window is being fully utilized and the data sender is not in Fast Recovery
+        if let Some(acked) = acked
+            && !path.recovery.is_active()
+        {
+            path.controller.on_ack(now, acked);
+        }
+        self.on_probe_answered(now, id);
+        let more_lost = self.detect_losses(now, id);
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
+        let (delivered, in_flight) = (path.ack.bytes, path.in_flight);
+        if let Some(prr) = &mut path.recovery.prr {
+            //= https://www.rfc-editor.org/rfc/rfc9937#section-6.2
+            //# SafeACK is true only when the ACK has cumulatively acknowledged new data and the ACK does not indicate further losses
+            prr.on_ack(delivered, in_flight, settled && !more_lost);
+        }
+        // A later look, by a timer, belongs to no acknowledgement.
+        path.ack.bytes = 0;
     }
 
     //= https://www.rfc-editor.org/rfc/rfc9260#section-6.3.3
@@ -89,7 +119,13 @@ impl Association {
         }
         path.counters.timeouts += 1;
         path.controller.on_timeout(now);
-        path.recovery_start = Some(now);
+        path.recovery.on_timeout();
+        let next = path.sent.next_number();
+        let again = path.data_timeouts > 0;
+        if !again {
+            path.sent.forget_given_up();
+        }
+        path.recovery.episode.on_timeout(next, again);
         path.rtt.back_off();
         tracing::debug!(path = %id, rto = ?path.rtt.rto(), in_flight = path.in_flight, "T3-rtx expired");
         path.data_timeouts += 1;
@@ -97,31 +133,61 @@ impl Association {
             let size = path.size.current() as u64;
             path.controller.set_packet_size(size);
         }
-        self.give_up_in_flight(id);
+        self.take_back(id, true);
         self.on_path_error(now, id);
     }
 
     /// Everything in flight on the path is lost and goes out again at once, on whatever path is
     /// best.
     pub(super) fn give_up_in_flight(&mut self, id: PathId) {
+        self.take_back(id, false);
+    }
+
+    /// As [`Association::give_up_in_flight`]; remembered if `by_timeout`, which may be in error.
+    fn take_back(&mut self, id: PathId, by_timeout: bool) {
         let Some(path) = self.paths.get_mut(id) else {
             return;
         };
+        let (outstanding, counters) = (&mut self.sender.outstanding, &mut path.counters);
+        let episode = &mut path.recovery.episode;
         let mut last_number = None;
-        for entry in path.sent.take_all() {
+        path.sent.give_up(by_timeout, |entry| {
             let shot = Shot {
                 path: id,
                 number: entry.number,
             };
-            if self.sender.outstanding.is_in_flight(entry.index, shot) {
-                self.sender.outstanding.mark_lost(entry.index);
-                path.counters.lost_packets += u64::from(last_number != Some(entry.number));
+            if outstanding.is_in_flight(entry.index, shot) {
+                outstanding.mark_lost(entry.index);
+                counters.lost_packets += u64::from(last_number != Some(entry.number));
                 last_number = Some(entry.number);
+                if by_timeout {
+                    episode.on_lost(entry.number);
+                }
             }
-        }
+        });
         path.in_flight = 0;
         path.timers.t3 = None;
         path.timers.loss = None;
+        path.timers.tail_probe = None;
         path.timers.pace = None;
+        path.recovery.tlp.cancel();
+    }
+}
+
+impl Path {
+    /// A chunk of packet `number` was lost when `flight` bytes were in flight: the window is
+    /// reduced unless the last reduction answers for it.
+    pub(super) fn on_lost(&mut self, now: Instant, number: u64, flight: u64, cause: Cause) {
+        if self.recovery.episode.is_over_for(number) {
+            self.recovery.episode.begin(self.sent.next_number(), cause);
+            self.controller.on_congestion(now);
+            let (target, packet) = (self.controller.window(), self.size.current() as u64);
+            self.recovery.prr = Some(Prr::new(flight, target, packet));
+            //= https://www.rfc-editor.org/rfc/rfc8985#section-7.1
+            //# Reset TLP.is_retrans and TLP.end_seq when initiating a connection, fast recovery, or RTO recovery
+            self.recovery.tlp.cancel();
+            self.timers.tail_probe = None;
+        }
+        self.recovery.episode.on_lost(number);
     }
 }

@@ -17,6 +17,8 @@
 //! | `teardown` | SHUTDOWN and ABORT |
 //! | `abandon`, `forward_tsn_out` | messages that are given up |
 //! | `output`, `bundle`, `bundle_sack` | which packet leaves next, and what is in it |
+//! | `losses`, `tail_probe`, `spurious` | what was lost, probes at the tail, losses that were none |
+//! | `reinject` | what blocks the flow goes out on another path as well |
 //! | `timers` | deadlines |
 //! | `streams` | priorities, weights and scheduling of the outgoing streams |
 //! | `receive` | what the application reads |
@@ -32,6 +34,7 @@ use rand::rngs::StdRng;
 use crate::config::TransportConfig;
 use crate::event::Event;
 use crate::path::{CandidateLimit, FourTuple, PathId, PathState, Paths};
+use crate::recovery::Resent;
 use crate::recv::{ReceiveGrant, Receiver, SackSchedule, TsnMap};
 use crate::sched::{LowestRtt, PathView, Scheduler};
 use crate::send::{Expendable, Forward, Outstanding, SendQueue, Sender};
@@ -61,10 +64,13 @@ mod outbox;
 mod output;
 mod path_errors;
 mod receive;
+mod reinject;
 mod sack;
 mod setup;
+mod spurious;
 mod state;
 mod streams;
+mod tail_probe;
 mod teardown;
 mod timers;
 
@@ -174,6 +180,8 @@ impl Association {
             sender: Sender {
                 queue: SendQueue::new(new.config.stream_scheduler.build()),
                 outstanding: Outstanding::new(new.local_initial_tsn),
+                resent: Resent::default(),
+                reinjected_to: 0,
                 peer_window: 0,
                 peer_full: false,
                 last_sack: None,

@@ -36,8 +36,13 @@ impl Association {
         if let Some(transmit) = self.transmit_probe(now, buf) {
             return Some(transmit);
         }
-        let id = self.data_path(now)?;
-        self.transmit_batch(now, id, true, max_datagrams, buf)
+        if let Some(transmit) = self.transmit_tail_probe(now, buf) {
+            return Some(transmit);
+        }
+        match self.data_path(now) {
+            Some(id) => self.transmit_batch(now, id, true, max_datagrams, buf),
+            None => self.transmit_reinjection(now, buf),
+        }
     }
 
     /// The path on which control chunks, a heartbeat or a due SACK must leave.
@@ -128,7 +133,8 @@ impl Association {
                 continue;
             };
             let piece = next.min(path.size.current()) as u64;
-            let fits = path.has_room() && buffers::may_send(buffers, path.in_flight, piece);
+            let fits =
+                path.has_room() && buffers::may_send(buffers, path.in_flight, path.need(), piece);
             if !tier.admits(path) || !fits || path.error_count > errors {
                 continue;
             }
@@ -146,7 +152,7 @@ impl Association {
     }
 
     /// Whether the pacer lets a packet go; if not, its timer is armed.
-    fn pace(&mut self, now: Instant, id: PathId) -> bool {
+    pub(super) fn pace(&mut self, now: Instant, id: PathId) -> bool {
         let Some(path) = self.paths.get_mut(id) else {
             return false;
         };
@@ -288,14 +294,10 @@ impl Association {
         let lost = self.sender.outstanding.first_lost();
         let chunk = lost.and_then(|index| self.sender.outstanding.get(index));
         let headers = COMMON_HEADER_LEN + self.auth_overhead();
-        chunk
-            .map_or(0, |c| {
-                (c.flight_bytes() as usize + headers).next_multiple_of(4)
-            })
-            .max(size)
+        chunk.map_or(0, |c| c.packet_len(headers)).max(size)
     }
 
-    fn on_packet_sent(&mut self, now: Instant, id: PathId, len: usize) {
+    pub(super) fn on_packet_sent(&mut self, now: Instant, id: PathId, len: usize) {
         self.paths.on_packet_sent(now, id);
         if let Some(path) = self.paths.get_mut(id) {
             path.counters.bytes_sent += len as u64;
@@ -304,7 +306,7 @@ impl Association {
         }
     }
 
-    fn header(&self, tag: VerificationTag) -> CommonHeader {
+    pub(super) fn header(&self, tag: VerificationTag) -> CommonHeader {
         CommonHeader {
             source_port: self.identity.local_port,
             destination_port: self.identity.peer_port,

@@ -1,11 +1,13 @@
 //! SACK and NR-SACK chunks in: what they acknowledge and what follows for each path.
 
-use manyway_wire::{GapBlocks, NrSack, Sack, Tsn};
+use manyway_wire::{DuplicateTsns, GapBlocks, NrSack, Sack, Tsn};
 
 use super::Association;
+use super::spurious::{self, Proof};
 use crate::cc::Acked;
 use crate::cmt::cuc;
 use crate::path::{PathId, PathState, Paths};
+use crate::recovery::Resent;
 use crate::send::{BadAck, Claims, Fate, SentChunk, Shot};
 use crate::time::Instant;
 
@@ -15,7 +17,7 @@ struct Report<'a> {
     a_rwnd: u32,
     dac_packets: u8,
     claims: Claims<'a>,
-    duplicates: usize,
+    duplicates: DuplicateTsns<'a>,
 }
 
 impl Association {
@@ -30,7 +32,7 @@ impl Association {
                 limit: self.config.max_gap_blocks_taken,
                 tells_gaps: true,
             },
-            duplicates: sack.duplicates.len(),
+            duplicates: sack.duplicates,
         };
         self.take_report(now, arrived_on, &report);
     }
@@ -48,7 +50,7 @@ impl Association {
                 limit: self.config.max_gap_blocks_taken,
                 tells_gaps: true,
             },
-            duplicates: sack.duplicates.len(),
+            duplicates: sack.duplicates,
         };
         self.take_report(now, arrived_on, &report);
     }
@@ -58,7 +60,7 @@ impl Association {
             return;
         }
         self.stats.sacks_received += 1;
-        self.stats.duplicates_reported += report.duplicates as u64;
+        self.stats.duplicates_reported += report.duplicates.len() as u64;
         self.sender.last_sack = Some(now);
         tracing::trace!(
             packets = report.dac_packets,
@@ -74,6 +76,7 @@ impl Association {
             self.stats.stale_sacks += 1;
             return;
         }
+        self.on_duplicates(report.duplicates.iter());
         if let Err(bad) = self.acknowledge(now, arrived_on, report.cumulative, &report.claims) {
             return self.violate(now, bad.as_str());
         }
@@ -95,7 +98,7 @@ impl Association {
     fn resend_refused(&mut self, now: Instant) {
         for id in self.paths.ids() {
             let refused = self.paths.get(id).is_some_and(|path| {
-                let answer_due = path.rtt.reordering_window();
+                let answer_due = path.rtt.answer_due();
                 path.sent.front().is_some_and(|e| now - e.at > answer_due)
             });
             if refused {
@@ -119,14 +122,14 @@ impl Association {
                 ..cuc::PathAck::default()
             };
         }
-        let paths = &mut self.paths;
+        let (paths, resent) = (&mut self.paths, &mut self.sender.resent);
         let mut bytes = 0;
         let result = self
             .sender
             .outstanding
-            .acknowledge(cumulative, claims, |_, chunk| {
+            .acknowledge(cumulative, claims, |index, chunk| {
                 bytes += chunk.payload.len() as u64;
-                on_chunk_acked(paths, chunk);
+                on_chunk_acked(now, paths, resent, index, chunk);
             });
         self.stats.bytes_acknowledged += bytes;
         let outcome = result?;
@@ -141,6 +144,7 @@ impl Association {
         for position in (0..self.paths.len()).rev() {
             if let Some(id) = self.paths.id_at(position) {
                 self.on_path_acked(now, id, arrived_on);
+                self.undo_if_spurious(now, id);
             }
         }
         self.advance_peer_after_sack(now);
@@ -190,20 +194,16 @@ impl Association {
         }
         let wants_sample = path.wants_sample(now);
         let growth = cuc::growth(path.ack, earliest_after);
-        if growth > 0 {
-            let srtt = path.rtt.srtt().unwrap_or_else(|| path.rtt.rto());
-            let window_limited = path.ack.window_limited;
-            path.controller.on_ack(
-                now,
-                Acked {
-                    bytes: growth,
-                    srtt,
-                    window_limited,
-                    rtt_sample: measured.map(|n| now - n.sent_at),
-                    largest_acked: path.sent.largest_acked().unwrap_or_default(),
-                    next_number: path.sent.next_number(),
-                },
-            );
+        let settled = growth > 0;
+        let acked = settled.then(|| Acked {
+            bytes: growth,
+            srtt: path.rtt.srtt().unwrap_or_else(|| path.rtt.rto()),
+            window_limited: path.ack.window_limited,
+            rtt_sample: measured.map(|n| now - n.sent_at),
+            largest_acked: path.sent.largest_acked().unwrap_or_default(),
+            next_number: path.sent.next_number(),
+        });
+        if settled {
             //= https://www.rfc-editor.org/rfc/rfc9260#section-6.3.2
             //# Whenever a SACK chunk is received that acknowledges the DATA chunk with the earliest outstanding TSN for that address, restart the T3-rtx timer for that address with its current RTO
             path.timers.t3 = None;
@@ -218,12 +218,18 @@ impl Association {
         if wants_sample && let Some(path) = self.paths.get_mut(id) {
             path.heartbeats.due = true;
         }
-        self.detect_losses(now, id);
-        self.arm_t3(now, id);
+        self.on_delivered(now, id, acked, settled);
+        self.arm_data_timers(now, id);
     }
 }
 
-fn on_chunk_acked(paths: &mut Paths, chunk: &SentChunk) {
+fn on_chunk_acked(
+    now: Instant,
+    paths: &mut Paths,
+    resent: &mut Resent,
+    index: u64,
+    chunk: &SentChunk,
+) {
     match chunk.fate {
         Fate::InFlight(shot) => {
             let Some(path) = paths.get_mut(shot.path) else {
@@ -232,6 +238,21 @@ fn on_chunk_acked(paths: &mut Paths, chunk: &SentChunk) {
             path.in_flight -= chunk.flight_bytes();
             path.sent.on_acked(shot.number);
             let (sent_at, sent_once) = (chunk.sent_at, chunk.transmissions == 1);
+            if sent_once {
+                let rack = &mut path.recovery.rack;
+                rack.on_delivered(now, shot.number, now - sent_at);
+            } else if let Some(lost) = resent.get(index) {
+                let rtt = now - sent_at;
+                let same_path = lost.path == shot.path;
+                let rack = &mut path.recovery.rack;
+                if !rack.on_resent_delivered(shot.number, rtt, same_path) {
+                    resent.take(index);
+                    spurious::on_proof(paths, lost, Proof::Answer);
+                }
+            }
+            let Some(path) = paths.get_mut(shot.path) else {
+                return;
+            };
             let newest = cuc::Newest {
                 number: shot.number,
                 sent_at,
@@ -244,6 +265,7 @@ fn on_chunk_acked(paths: &mut Paths, chunk: &SentChunk) {
             if let Some(path) = paths.get_mut(shot.path) {
                 path.ack.revived |= !chunk.moved;
             }
+            spurious::on_proof(paths, shot, Proof::Answer);
         }
         Fate::Acked | Fate::Settled | Fate::Abandoned => {}
     }

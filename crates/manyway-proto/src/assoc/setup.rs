@@ -11,6 +11,7 @@ use manyway_wire::{
 
 use super::auth::{AuthOffer, OfferReader};
 use super::{AssocState, Association, Extension, Extensions, NewAssociation};
+use crate::config::TransportConfig;
 use crate::error::CloseReason;
 use crate::event::Event;
 use crate::path::FourTuple;
@@ -310,6 +311,9 @@ impl Association {
         let interleaving = self.has(Extension::Interleaving);
         self.sender.queue.set_interleaving(interleaving);
         self.negotiate_auth(peer.auth.as_ref());
+        if !self.has(Extension::DynamicPaths) {
+            self.expect_slow_acknowledgements();
+        }
         self.peer.outbound_streams = peer.outbound_streams.min(self.config.inbound_streams);
         self.peer.inbound_streams = peer.inbound_streams.min(self.config.outbound_streams);
         self.sender.peer_window = u64::from(peer.a_rwnd);
@@ -324,6 +328,19 @@ impl Association {
                 self.peer.addresses.push(address);
             }
         }
+    }
+
+    /// The peer is not of this engine's kind: it may take its time to acknowledge.
+    fn expect_slow_acknowledgements(&mut self) {
+        let (least, delay) = (self.config.plain_rto_min, self.config.plain_sack_delay);
+        if self.config.rto_min < least {
+            let mut config = TransportConfig::clone(&self.config);
+            config.rto_min = least;
+            self.config = std::sync::Arc::new(config);
+        }
+        self.paths
+            .iter_mut()
+            .for_each(|p| p.rtt.raise_min(least, delay));
     }
 
     pub(super) fn handle_cookie_ack(&mut self, now: Instant) {

@@ -59,11 +59,13 @@ impl Association {
         if passed(timers.probe) {
             self.on_probe_timeout(id);
         }
-        if passed(timers.t3) {
-            self.on_t3_expired(now, id);
-        } else if passed(timers.loss) {
+        if passed(timers.loss) {
             self.detect_losses(now, id);
-            self.arm_t3(now, id);
+            self.arm_data_timers(now, id);
+        } else if passed(timers.tail_probe) {
+            self.on_tail_probe_timeout(now, id);
+        } else if passed(timers.t3) {
+            self.on_t3_expired(now, id);
         }
         if passed(timers.heartbeat) {
             self.on_heartbeat_timeout(now, id);

@@ -63,6 +63,12 @@ pub trait Controller: fmt::Debug + Send {
     fn on_congestion(&mut self, now: Instant);
     /// The retransmission timer expired.
     fn on_timeout(&mut self, now: Instant);
+    /// Nothing had been lost: the last call of [`Controller::on_congestion`] or
+    /// [`Controller::on_timeout`] was in error. The default does nothing.
+    fn on_spurious(&mut self, _now: Instant) {}
+    /// Data are about to leave after a pause of `timeouts` (one or more) retransmission timeouts:
+    /// the window may say nothing of the path any more. The default does nothing.
+    fn on_idle(&mut self, _now: Instant, _timeouts: u32) {}
     /// Bytes that may be in flight.
     fn window(&self) -> u64;
     /// Whether the window is still growing exponentially (the pacer is more generous then).
@@ -97,6 +103,17 @@ impl ControllerKind {
 /// that RFC 9260 states for small packets.
 pub(crate) const fn initial_window(packet_size: u64) -> u64 {
     10 * packet_size
+}
+
+/// The window after a pause of `timeouts` retransmission timeouts.
+//= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.1
+//# While the endpoint does not transmit data on a given transport address, the cwnd of the transport address SHOULD be adjusted to max(cwnd / 2, 4 * PMDCS) once per RTO
+///
+/// The floor is the initial window, as in RFC 5681, section 4.1: a path that was idle is not worse
+/// than one that is new.
+pub(crate) fn window_after_pause(window: u64, timeouts: u32, packet_size: u64) -> u64 {
+    let decayed = window.checked_shr(timeouts).unwrap_or(0);
+    decayed.max(initial_window(packet_size)).min(window)
 }
 
 /// The least window after congestion, in packets: enough to keep fast retransmission possible.

@@ -18,9 +18,10 @@ pub(crate) struct Buffers {
 
 /// Whether a path with `in_flight` bytes may send new data of `bytes`.
 ///
-/// A share is enforced only once half of a buffer is used: while there is plenty, a fast path may
-/// have more than its share.
-pub(crate) fn may_send(buffers: Buffers, in_flight: u64, bytes: u64) -> bool {
+/// A share is enforced only once half of a buffer is used: while there is plenty, each path may
+/// fill its window. The share is what the path needs in flight to keep its rate, if that is known
+/// (`need`), so that a queue on a slow path takes nothing from a fast one; else an equal part.
+pub(crate) fn may_send(buffers: Buffers, in_flight: u64, need: Option<u64>, bytes: u64) -> bool {
     //= https://www.rfc-editor.org/rfc/rfc9260#section-6.1
     //# At any given time, the data sender MUST NOT transmit new data to any destination transport address if its peer's rwnd indicates that the peer has no buffer space
     let Buffers {
@@ -38,7 +39,7 @@ pub(crate) fn may_send(buffers: Buffers, in_flight: u64, bytes: u64) -> bool {
     }
     let share_left = |capacity: u64| {
         let crowded = outstanding + bytes > capacity / 2;
-        paths < 2 || !crowded || in_flight + bytes <= capacity / paths
+        paths < 2 || !crowded || in_flight + bytes <= need.unwrap_or(capacity / paths)
     };
     share_left(send_capacity) && share_left(peer_window + outstanding)
 }
@@ -60,27 +61,30 @@ mod tests {
             peer_window: 0,
             ..ROOMY
         };
-        assert!(!may_send(closed, 0, 1400));
+        assert!(!may_send(closed, 0, None, 1400));
         assert!(may_send(
             Buffers {
                 outstanding: 0,
                 ..closed
             },
             0,
+            None,
             1400
         ));
     }
 
     #[test]
     fn a_slow_path_cannot_take_more_than_its_share_of_a_crowded_buffer() {
-        assert!(may_send(ROOMY, 40_000, 1400));
+        assert!(may_send(ROOMY, 40_000, None, 1400));
         let crowded = Buffers {
             peer_window: 40_000,
             outstanding: 60_000,
             ..ROOMY
         };
-        assert!(!may_send(crowded, 50_000, 1400));
-        assert!(may_send(crowded, 10_000, 1400));
+        assert!(!may_send(crowded, 50_000, None, 1400));
+        assert!(may_send(crowded, 10_000, None, 1400));
+        assert!(may_send(crowded, 50_000, Some(60_000), 1400));
+        assert!(!may_send(crowded, 10_000, Some(5_000), 1400));
     }
 
     #[test]
@@ -91,6 +95,6 @@ mod tests {
             paths: 1,
             ..ROOMY
         };
-        assert!(may_send(single, 98_000, 1400));
+        assert!(may_send(single, 98_000, Some(10_000), 1400));
     }
 }

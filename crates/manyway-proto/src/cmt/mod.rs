@@ -6,5 +6,5 @@
 pub(crate) mod buffers;
 pub(crate) mod cuc;
 pub(crate) mod dac;
+pub(crate) mod reinject;
 pub(crate) mod rtx;
-pub(crate) mod sfr;

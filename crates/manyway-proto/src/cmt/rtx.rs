@@ -15,8 +15,7 @@ pub(crate) enum Choice {
     NoPath,
 }
 
-/// The working path with the largest window that carries `chunk_bytes`, if it has room or may
-/// rescue one packet beyond its window.
+/// The working path with the largest window that carries `chunk_bytes`, if it has room.
 pub(crate) fn select(paths: &Paths, chunk_bytes: u64) -> Choice {
     let carries = |p: &&Path| {
         p.state == PathState::Active
@@ -30,7 +29,7 @@ pub(crate) fn select(paths: &Paths, chunk_bytes: u64) -> Choice {
         )
     };
     match paths.iter().filter(carries).max_by_key(rank) {
-        Some(path) if path.has_room() || path.rescue_packets > 0 => Choice::Now(path.id),
+        Some(path) if path.has_room() => Choice::Now(path.id),
         Some(_) => Choice::Wait,
         None => Choice::NoPath,
     }

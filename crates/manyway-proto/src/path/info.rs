@@ -47,6 +47,15 @@ pub struct PathInfo {
     pub lost_packets: u64,
     /// Retransmission timeouts.
     pub timeouts: u64,
+    /// Tail loss probes sent.
+    pub tail_probes: u64,
+    /// Chunks declared lost that had arrived.
+    pub spurious_losses: u64,
+    /// Reductions of the window that were undone because nothing had been lost.
+    pub undone_reductions: u64,
+    /// Bytes of user data in flight elsewhere that were sent here as well, because they held up
+    /// the flow.
+    pub reinjected_bytes: u64,
     /// Timeouts in a row.
     pub error_count: u32,
     /// When a packet last arrived.
@@ -77,6 +86,10 @@ impl Path {
             retransmitted_bytes: self.counters.retransmitted_bytes,
             lost_packets: self.counters.lost_packets,
             timeouts: self.counters.timeouts,
+            tail_probes: self.counters.tail_probes,
+            spurious_losses: self.counters.spurious_losses,
+            undone_reductions: self.counters.undone_reductions,
+            reinjected_bytes: self.counters.reinjected_bytes,
             error_count: self.error_count,
             last_received: self.last_received,
             switch_delay,

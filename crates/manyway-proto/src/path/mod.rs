@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::cc::{Controller, Pacer};
 use crate::cmt::cuc::PathAck;
 use crate::config::TransportConfig;
+use crate::recovery::Recovery;
 use crate::seal::Protection;
 use crate::send::SentLog;
 use crate::time::{Instant, earlier};
@@ -16,6 +17,7 @@ mod heartbeat;
 mod info;
 mod manager;
 mod pmtu;
+mod rate;
 mod rtt;
 mod set;
 mod state;
@@ -26,6 +28,7 @@ pub(crate) use heartbeat::{HEARTBEAT_INFO_LEN, Heartbeats};
 pub use info::PathInfo;
 pub(crate) use manager::choose_pairs;
 pub(crate) use pmtu::PacketSize;
+use rate::DeliveryRate;
 pub(crate) use rtt::RttEstimator;
 pub(crate) use set::Paths;
 pub use state::PathState;
@@ -103,6 +106,10 @@ pub(crate) struct PathCounters {
     pub(crate) retransmitted_bytes: u64,
     pub(crate) lost_packets: u64,
     pub(crate) timeouts: u64,
+    pub(crate) tail_probes: u64,
+    pub(crate) spurious_losses: u64,
+    pub(crate) undone_reductions: u64,
+    pub(crate) reinjected_bytes: u64,
 }
 
 /// The deadlines of a path.
@@ -110,8 +117,10 @@ pub(crate) struct PathCounters {
 pub(crate) struct PathTimers {
     /// T3-rtx (RFC 9260, section 6.3): data in flight were not acknowledged.
     pub(crate) t3: Option<Instant>,
-    /// Data that were overtaken count as lost then.
+    /// Data that were overtaken count as lost then (RACK's reordering timer).
     pub(crate) loss: Option<Instant>,
+    /// Nothing was acknowledged for long enough that a probe shall ask (PTO of RFC 8985).
+    pub(crate) tail_probe: Option<Instant>,
     /// The next heartbeat is due, or the outstanding one is overdue.
     pub(crate) heartbeat: Option<Instant>,
     /// Data used to arrive here; if none has by then, the path is probed.
@@ -140,10 +149,10 @@ pub(crate) struct Path {
     pub(crate) sent: SentLog,
     /// Bytes of DATA chunks in flight.
     pub(crate) in_flight: u64,
-    /// Congestion reactions ignore losses of packets sent before this.
-    pub(crate) recovery_start: Option<Instant>,
-    /// Retransmissions that may leave although the window is full.
-    pub(crate) rescue_packets: u32,
+    pub(crate) recovery: Recovery,
+    pub(crate) rate: DeliveryRate,
+    /// When data last left here.
+    pub(crate) last_data_sent: Option<Instant>,
     pub(crate) error_count: u32,
     pub(crate) thresholds: PathThresholds,
     /// Timeouts of data in a row; heartbeats, being small, may pass where data vanish.
@@ -185,8 +194,9 @@ impl Path {
             pacer: Pacer::new(now),
             sent: SentLog::default(),
             in_flight: 0,
-            recovery_start: None,
-            rescue_packets: 0,
+            recovery: Recovery::default(),
+            rate: DeliveryRate::default(),
+            last_data_sent: None,
             error_count: 0,
             thresholds: PathThresholds::of(config),
             data_timeouts: 0,
@@ -212,8 +222,9 @@ impl Path {
         self.size = PacketSize::new(config, remote.is_ipv6());
         self.controller = config.controller.build(self.size.current() as u64);
         self.pacer = Pacer::new(now);
-        self.recovery_start = None;
-        self.rescue_packets = 0;
+        self.recovery = Recovery::default();
+        self.rate = DeliveryRate::default();
+        self.last_data_sent = None;
         self.error_count = 0;
         self.heartbeats = Heartbeats::default();
         self.timers = PathTimers::default();
@@ -224,9 +235,46 @@ impl Path {
         self.wish == Wish::Active && self.peer_wish == Wish::Active
     }
 
-    /// Whether the window has room for another packet.
+    /// Whether another packet may be in flight.
     pub(crate) fn has_room(&self) -> bool {
-        self.in_flight < self.controller.window()
+        match &self.recovery.prr {
+            // With nothing in flight no acknowledgement would ever let anything go.
+            Some(prr) if self.in_flight > 0 => prr.has_room(),
+            _ => self.in_flight < self.controller.window(),
+        }
+    }
+
+    /// What the path needs in flight to go on at its rate without a queue, if that is known.
+    pub(crate) fn need(&self) -> Option<u64> {
+        let floor = 4 * self.size.current() as u64;
+        let need = self.rate.need(self.recovery.rack.min_rtt()?)?;
+        Some(need.max(floor))
+    }
+
+    /// `bytes` of DATA chunks leave in the packet at hand.
+    pub(crate) fn on_data_sent(&mut self, index: u64, bytes: u64, now: Instant) {
+        self.sent.push(index, now);
+        self.in_flight += bytes;
+        self.last_data_sent = Some(now);
+        if let Some(prr) = &mut self.recovery.prr {
+            prr.on_sent(bytes);
+        }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.1
+    //# While the endpoint does not transmit data on a given transport address, the cwnd of the transport address SHOULD be adjusted to max(cwnd / 2, 4 * PMDCS) once per RTO
+    //
+    // Made up for when data leave again.
+    pub(crate) fn on_data_after_pause(&mut self, now: Instant) {
+        let Some(last) = self.last_data_sent.filter(|_| self.in_flight == 0) else {
+            return;
+        };
+        let rto = self.rtt.rto().as_nanos().max(1);
+        let pauses = (now - last).as_nanos() / rto;
+        if pauses > 0 {
+            let pauses = u32::try_from(pauses).unwrap_or(u32::MAX);
+            self.controller.on_idle(now, pauses);
+        }
     }
 
     /// Whether window or pacer limit the sender, not the application: only then may the window
@@ -243,14 +291,25 @@ impl Path {
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let t = &self.timers;
-        [t.t3, t.loss, t.heartbeat, t.quiet, t.probe, t.pace]
-            .into_iter()
-            .fold(None, earlier)
+        let all = [
+            t.t3,
+            t.loss,
+            t.tail_probe,
+            t.heartbeat,
+            t.quiet,
+            t.probe,
+            t.pace,
+        ];
+        all.into_iter().fold(None, earlier)
     }
 
     pub(crate) fn on_rtt_sample(&mut self, now: Instant, sent_at: Instant) {
         self.rtt.on_sample(now - sent_at);
         self.last_sample = Some(now);
+        self.recovery.tlp.on_sample();
+        self.recovery
+            .rack
+            .on_srtt(self.rtt.srtt().unwrap_or_default());
     }
 
     /// Whether the round-trip time is out of date though data flow: retransmissions measure

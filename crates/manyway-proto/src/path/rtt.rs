@@ -14,6 +14,9 @@ pub(crate) struct RttEstimator {
     backoff: u32,
     min: Duration,
     max: Duration,
+    /// The timeout leaves at least this much beyond the smoothed time: an acknowledgement may be
+    /// delayed, and the variation of a steady path tends to zero.
+    slack: Duration,
 }
 
 impl RttEstimator {
@@ -26,6 +29,7 @@ impl RttEstimator {
             backoff: 0,
             min: config.rto_min,
             max: config.rto_max,
+            slack: config.sack_delay,
         }
     }
 
@@ -45,13 +49,20 @@ impl RttEstimator {
         }
         self.backoff = 0;
         let srtt = self.srtt.unwrap_or_default();
-        self.rto = (srtt + self.variation * 4).clamp(self.min, self.max);
+        self.rto = (srtt + (self.variation * 4).max(self.slack)).clamp(self.min, self.max);
     }
 
     //= https://www.rfc-editor.org/rfc/rfc9260#section-6.3.3
     //# For the destination address for which the timer expires, set RTO <- RTO * 2 ("back off the timer")
     pub(crate) fn back_off(&mut self) {
         self.backoff = (self.backoff + 1).min(16);
+    }
+
+    /// Raises the least timeout, and what it leaves for delayed acknowledgements.
+    pub(crate) fn raise_min(&mut self, min: Duration, slack: Duration) {
+        self.min = self.min.max(min);
+        self.slack = self.slack.max(slack);
+        self.rto = self.rto.clamp(self.min, self.max.max(self.min));
     }
 
     /// Forgets the back-off: the path answered.
@@ -72,9 +83,9 @@ impl RttEstimator {
         (self.rto * (1 << self.backoff)).min(self.max)
     }
 
-    /// How long a packet may be overtaken before it counts as lost: 9/8 of the round-trip time
-    /// (RFC 9002, section 6.1.2), never less than a millisecond.
-    pub(crate) fn reordering_window(&self) -> Duration {
+    /// When an answer is late, as far as the round-trip time goes: 9/8 of it, never less than a
+    /// millisecond.
+    pub(crate) fn answer_due(&self) -> Duration {
         let rtt = self.srtt.unwrap_or(self.rto).max(self.latest);
         (rtt * 9 / 8).max(Duration::from_millis(1))
     }

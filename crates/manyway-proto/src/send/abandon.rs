@@ -166,7 +166,20 @@ impl Outstanding {
 
     /// The message of the next lost chunk if it must not be sent again.
     pub(crate) fn hopeless(&self, now: Instant) -> Option<(BegunId, AbandonReason)> {
-        let chunk = self.get(self.first_lost()?)?;
+        self.reason_to_abandon(self.get(self.first_lost()?)?, now)
+    }
+
+    /// Whether a chunk may be sent once more.
+    pub(crate) fn may_repeat(&self, index: u64, now: Instant) -> bool {
+        let chunk = self.get(index);
+        chunk.is_some_and(|chunk| self.reason_to_abandon(chunk, now).is_none())
+    }
+
+    fn reason_to_abandon(
+        &self,
+        chunk: &SentChunk,
+        now: Instant,
+    ) -> Option<(BegunId, AbandonReason)> {
         let id = chunk.membership.message?;
         let begun = self.partial.get(id)?;
         //= https://www.rfc-editor.org/rfc/rfc3758#section-4.1

@@ -11,6 +11,7 @@ mod queue;
 mod reliability;
 mod sent_log;
 
+use crate::recovery::Resent;
 use crate::time::Instant;
 
 pub(crate) use abandon::{BegunId, Limited, Membership};
@@ -22,13 +23,16 @@ pub(crate) use outstanding::{Fate, Outstanding, SentChunk, Shot};
 pub(crate) use pr::Expendable;
 pub(crate) use queue::{MessageKey, SendQueue};
 pub use reliability::{AbandonReason, AbandonedMessages, Reliability};
-pub(crate) use sent_log::SentLog;
+pub(crate) use sent_log::{Entry, SentLog};
 
 /// The sending half of an association.
 #[derive(Debug)]
 pub(crate) struct Sender {
     pub(crate) queue: SendQueue,
     pub(crate) outstanding: Outstanding,
+    pub(crate) resent: Resent,
+    /// Chunks before this index were looked at for going out on another path as well.
+    pub(crate) reinjected_to: u64,
     /// What the peer's window leaves for new data, bytes.
     pub(crate) peer_window: u64,
     /// The peer has advertised that it has no room at all.

@@ -73,6 +73,16 @@ impl SentChunk {
         (header + self.payload.len()) as u64
     }
 
+    /// Bytes of a packet with just this chunk and `headers` besides.
+    pub(crate) fn packet_len(&self, headers: usize) -> usize {
+        (headers + self.flight_bytes() as usize).next_multiple_of(4)
+    }
+
+    /// Whether it is in flight or waits for retransmission.
+    pub(crate) fn is_unacked(&self) -> bool {
+        matches!(self.fate, Fate::InFlight(_) | Fate::Lost(_))
+    }
+
     /// Appends the chunk to a packet; false if it does not fit. `immediate` asks for a SACK without
     /// delay even if the message itself does not.
     pub(crate) fn write(&self, tsn: Tsn, immediate: bool, writer: &mut PacketWriter<'_>) -> bool {
@@ -233,11 +243,38 @@ impl Outstanding {
         self.lost.insert(index)
     }
 
+    /// A chunk that was declared lost by this shot is in flight after all; false if it is not so.
+    pub(crate) fn revive(&mut self, index: u64, shot: Shot) -> bool {
+        let found = self.get_mut(index).filter(|c| c.fate == Fate::Lost(shot));
+        let Some(chunk) = found else { return false };
+        chunk.fate = Fate::InFlight(shot);
+        self.lost.remove(&index);
+        true
+    }
+
+    /// The index of a TSN in the window or below it; `None` if it was never sent.
+    pub(crate) fn index_of(&self, tsn: Tsn) -> Option<u64> {
+        if tsn.is_before(self.base_tsn) {
+            self.base
+                .checked_sub(u64::from(self.base_tsn.distance_from(tsn)))
+        } else {
+            let index = self.base + u64::from(tsn.distance_from(self.base_tsn));
+            (index < self.end()).then_some(index)
+        }
+    }
+
+    /// The index of the first chunk kept.
+    pub(crate) fn first_index(&self) -> u64 {
+        self.base
+    }
+
     /// A lost chunk goes out again.
     pub(crate) fn mark_resent(&mut self, index: u64, shot: Shot, now: Instant) {
         self.lost.remove(&index);
         if let Some(chunk) = self.get_mut(index) {
-            chunk.moved |= !matches!(chunk.fate, Fate::Lost(last) if last.path == shot.path);
+            let same = |last: Shot| last.path == shot.path;
+            chunk.moved |=
+                !matches!(chunk.fate, Fate::Lost(last) | Fate::InFlight(last) if same(last));
             chunk.fate = Fate::InFlight(shot);
             chunk.transmissions = chunk.transmissions.saturating_add(1);
             chunk.sent_at = now;

@@ -20,6 +20,9 @@ pub(crate) struct SentLog {
     entries: VecDeque<Entry>,
     next_number: u64,
     largest_acked: Option<u64>,
+    /// What retransmission timeouts gave up since the path last answered, in case they were in
+    /// error.
+    given_up: VecDeque<Entry>,
 }
 
 impl SentLog {
@@ -65,7 +68,41 @@ impl SentLog {
         }
     }
 
-    pub(crate) fn take_all(&mut self) -> VecDeque<Entry> {
-        std::mem::take(&mut self.entries)
+    /// The entry sent last among those for which `is_current` holds; later ones are dropped.
+    pub(crate) fn last_current(
+        &mut self,
+        mut is_current: impl FnMut(&Entry) -> bool,
+    ) -> Option<Entry> {
+        while self.entries.back().is_some_and(|e| !is_current(e)) {
+            self.entries.pop_back();
+        }
+        self.entries.back().copied()
+    }
+
+    pub(crate) fn pop_last(&mut self) -> Option<Entry> {
+        self.entries.pop_back()
+    }
+
+    /// Takes all entries out and shows each to `given_up`. They are kept for
+    /// [`SentLog::restore`] if `keep`.
+    pub(crate) fn give_up(&mut self, keep: bool, mut given_up: impl FnMut(&Entry)) {
+        self.entries.iter().for_each(&mut given_up);
+        if keep {
+            self.given_up.append(&mut self.entries);
+        }
+        self.entries.clear();
+    }
+
+    /// The path answered: what is given up from now on has nothing to do with what was before.
+    pub(crate) fn forget_given_up(&mut self) {
+        self.given_up.clear();
+    }
+
+    /// Takes back what timeouts gave up, as far as `revive` agrees.
+    pub(crate) fn restore(&mut self, mut revive: impl FnMut(&Entry) -> bool) {
+        self.given_up.retain(&mut revive);
+        // What was given up was sent before all that is in the log.
+        self.given_up.append(&mut self.entries);
+        std::mem::swap(&mut self.entries, &mut self.given_up);
     }
 }

@@ -13,6 +13,7 @@ mod lossy;
 mod messages;
 mod moves;
 mod partial;
+mod recovery;
 mod sizes;
 mod steering;
 mod streams;
