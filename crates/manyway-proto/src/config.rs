@@ -117,12 +117,26 @@ pub struct TransportConfig {
     pub inbound_streams: u16,
     /// Paths held at once, of which candidates that strangers may cause are a part. Default 16.
     pub max_paths: usize,
-    /// Packet size every path is trusted to carry, in bytes of UDP payload. Default 1,232: IPv6's
+    /// Packet size every path is trusted to carry until a probe has shown more or less (RFC 8899
+    /// `BASE_PLPMTU`), in bytes of UDP payload. Default 1,232: IPv6's
     /// minimum MTU less its headers.
     pub base_packet_size: usize,
-    /// Largest packet size that is probed for, in bytes of UDP payload. Default 1,472: Ethernet
-    /// less the IPv4 and UDP headers.
+    /// Largest packet size that is probed for (RFC 8899 `MAX_PLPMTU`), in bytes of UDP payload.
+    /// Default 1,472: Ethernet less the IPv4 and UDP headers. 8,972 suits jumbo frames; 65,507 is
+    /// the most that UDP over IPv4 carries.
     pub max_packet_size: usize,
+    /// Packet size that is used where not even the base passes (`MIN_PLPMTU`), in bytes of UDP
+    /// payload over IPv4; over IPv6 it is the base. Default 548: what every host must be able to
+    /// receive.
+    pub min_packet_size: usize,
+    /// Unanswered probes of a size before it is given up (RFC 8899 `MAX_PROBES`). Default 3.
+    pub max_pmtu_probes: u32,
+    /// Least time until a probe counts as unanswered (`PROBE_TIMER`), which is never less than two
+    /// retransmission timeouts or a second. Default 1 s: heartbeats are answered at once.
+    pub pmtu_probe_timeout: Duration,
+    /// After this time a path whose largest size was not reached is searched again
+    /// (`PMTU_RAISE_TIMER`). Default 600 s.
+    pub pmtu_raise_interval: Duration,
     /// Congestion control of new paths. Default CUBIC.
     pub controller: ControllerKind,
     /// Which stream's data leave next. Default first come, first served.
@@ -189,6 +203,10 @@ impl Default for TransportConfig {
             max_paths: 16,
             base_packet_size: 1232,
             max_packet_size: 1472,
+            min_packet_size: 548,
+            max_pmtu_probes: 3,
+            pmtu_probe_timeout: Duration::from_secs(1),
+            pmtu_raise_interval: Duration::from_secs(600),
             controller: ControllerKind::Cubic,
             stream_scheduler: StreamSchedulerKind::default(),
             extensions: Extensions::DEFAULT,

@@ -269,6 +269,10 @@ impl Node for Station {
         self.endpoint.handle_timeout(now);
     }
 
+    fn handle_packet_too_big(&mut self, now: Instant, path: FourTuple, quoted: &[u8], mtu: usize) {
+        self.endpoint.handle_packet_too_big(now, path, quoted, mtu);
+    }
+
     fn set_local_addresses(&mut self, now: Instant, locals: &[SocketAddr]) {
         self.endpoint.set_local_addresses(now, locals);
     }

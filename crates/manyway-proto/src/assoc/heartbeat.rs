@@ -43,13 +43,8 @@ impl Association {
             return;
         };
         path.on_rtt_sample(now, sent.at);
-        if sent
-            .probe
-            .is_some_and(|size| path.size.on_probe_answered(size))
-        {
-            let size = path.size.current() as u64;
-            path.controller.set_packet_size(size);
-            tracing::debug!(path = %id, size, "larger packets pass");
+        if let Some(size) = sent.probe {
+            self.on_pmtu_probe_answered(now, id, size);
         }
         self.error_count = 0;
         self.on_path_answered(now, id);
@@ -60,7 +55,7 @@ impl Association {
         let Some(path) = self.paths.get_mut(id) else {
             return;
         };
-        path.error_count = 0;
+        let gone_for_long = std::mem::take(&mut path.error_count) > 1;
         path.rtt.reset_back_off();
         path.last_answered = Some(now);
         // A deadline that was backed off while nothing answered must not outlive that time.
@@ -74,7 +69,7 @@ impl Association {
         let up = path.state.on_answered();
         if up {
             // Large packets vanished together with all others: they may pass again.
-            path.size.on_return();
+            path.size.on_return(gone_for_long);
             path.probe_due = path.size.wants_probe();
             // What was sent while the path was in doubt most likely went into the void.
             self.give_up_in_flight(id);
@@ -129,15 +124,6 @@ impl Association {
         }
     }
 
-    /// A probe for larger packets was not answered: another one, unless there were enough.
-    pub(super) fn on_probe_timeout(&mut self, id: PathId) {
-        let Some(path) = self.paths.get_mut(id) else {
-            return;
-        };
-        path.timers.probe = None;
-        path.probe_due = path.size.wants_probe();
-    }
-
     /// Data used to arrive on the path and stopped: ask whether it is still there. This is also
     /// what opens a new NAT mapping for a side that only receives.
     pub(super) fn on_quiet(&mut self, id: PathId) {
@@ -171,7 +157,8 @@ impl Association {
             };
             path.timers.heartbeat = Some(now + wait);
         } else {
-            path.timers.probe = Some(now + path.rtt.rto() * 2);
+            let wait = path.size.wait(config, path.rtt.rto());
+            path.timers.probe = wait.map(|wait| now + wait);
         }
         Some(Heartbeats::encode(id, &nonce))
     }

@@ -1,5 +1,7 @@
 //! What was lost: by later packets, by time, by the retransmission timer.
 
+use manyway_wire::COMMON_HEADER_LEN;
+
 use super::Association;
 use crate::cc::Acked;
 use crate::path::{Path, PathId};
@@ -46,7 +48,10 @@ impl Association {
                     path.in_flight -= bytes;
                     path.counters.lost_packets += u64::from(last_lost != Some(entry.number));
                     last_lost = Some(entry.number);
-                    path.on_lost(now, entry.number, flight, Cause::Losses);
+                    let begins = path.on_lost(now, entry.number, flight, Cause::Losses);
+                    if begins && path.size.on_recovery(bytes as usize + COMMON_HEADER_LEN) {
+                        path.on_size_changed();
+                    }
                 }
             }
         }
@@ -130,8 +135,7 @@ impl Association {
         tracing::debug!(path = %id, rto = ?path.rtt.rto(), in_flight = path.in_flight, "T3-rtx expired");
         path.data_timeouts += 1;
         if path.size.on_timeout(path.data_timeouts) {
-            let size = path.size.current() as u64;
-            path.controller.set_packet_size(size);
+            path.on_size_changed();
         }
         self.take_back(id, true);
         self.on_path_error(now, id);
@@ -176,9 +180,10 @@ impl Association {
 
 impl Path {
     /// A chunk of packet `number` was lost when `flight` bytes were in flight: the window is
-    /// reduced unless the last reduction answers for it.
-    pub(super) fn on_lost(&mut self, now: Instant, number: u64, flight: u64, cause: Cause) {
-        if self.recovery.episode.is_over_for(number) {
+    /// reduced unless the last reduction answers for it. True if it was.
+    pub(super) fn on_lost(&mut self, now: Instant, number: u64, flight: u64, cause: Cause) -> bool {
+        let begins = self.recovery.episode.is_over_for(number);
+        if begins {
             self.recovery.episode.begin(self.sent.next_number(), cause);
             self.controller.on_congestion(now);
             let (target, packet) = (self.controller.window(), self.size.current() as u64);
@@ -189,5 +194,6 @@ impl Path {
             self.timers.tail_probe = None;
         }
         self.recovery.episode.on_lost(number);
+        begins
     }
 }

@@ -18,6 +18,7 @@
 //! | `abandon`, `forward_tsn_out` | messages that are given up |
 //! | `output`, `bundle`, `bundle_sack` | which packet leaves next, and what is in it |
 //! | `losses`, `tail_probe`, `spurious` | what was lost, probes at the tail, losses that were none |
+//! | `packet_size` | path MTU discovery |
 //! | `reinject` | what blocks the flow goes out on another path as well |
 //! | `timers` | deadlines |
 //! | `streams` | priorities, weights and scheduling of the outgoing streams |
@@ -62,6 +63,7 @@ mod losses;
 mod moving;
 mod outbox;
 mod output;
+mod packet_size;
 mod path_errors;
 mod receive;
 mod reinject;

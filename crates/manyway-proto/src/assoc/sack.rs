@@ -1,6 +1,6 @@
 //! SACK and NR-SACK chunks in: what they acknowledge and what follows for each path.
 
-use manyway_wire::{DuplicateTsns, GapBlocks, NrSack, Sack, Tsn};
+use manyway_wire::{COMMON_HEADER_LEN, DuplicateTsns, GapBlocks, NrSack, Sack, Tsn};
 
 use super::Association;
 use super::spurious::{self, Proof};
@@ -237,6 +237,8 @@ fn on_chunk_acked(
             };
             path.in_flight -= chunk.flight_bytes();
             path.sent.on_acked(shot.number);
+            let size = COMMON_HEADER_LEN + chunk.flight_bytes() as usize;
+            path.size.on_delivered(size);
             let (sent_at, sent_once) = (chunk.sent_at, chunk.transmissions == 1);
             if sent_once {
                 let rack = &mut path.recovery.rack;

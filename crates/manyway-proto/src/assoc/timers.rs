@@ -57,7 +57,7 @@ impl Association {
             self.on_quiet(id);
         }
         if passed(timers.probe) {
-            self.on_probe_timeout(id);
+            self.on_pmtu_timeout(now, id);
         }
         if passed(timers.loss) {
             self.detect_losses(now, id);

@@ -24,6 +24,7 @@ mod cookie;
 mod cookie_echo;
 mod handshake;
 mod hash;
+mod icmp;
 mod index;
 mod input;
 mod jar;
@@ -91,6 +92,8 @@ pub struct EndpointStats {
     pub restarts_refused: u64,
     /// Associations opened by peers.
     pub associations_accepted: u64,
+    /// Reports of packets that were too big which quote none of ours, or say nothing new.
+    pub ignored_too_big: u64,
     /// Handshakes refused because of [`EndpointConfig::max_associations`], or because received
     /// data fill [`EndpointConfig::receive_budget`].
     pub associations_refused: u64,

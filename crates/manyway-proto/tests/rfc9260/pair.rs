@@ -211,7 +211,7 @@ impl Pair {
             }
             let at = random(flying.len() as u64) as usize;
             let (to, bytes) = flying.swap_remove(at);
-            let luck = if spoiled < 50 { random(16) } else { 15 };
+            let luck = if spoiled < 20 { random(16) } else { 15 };
             spoiled += 1;
             if luck < spoil {
                 continue;

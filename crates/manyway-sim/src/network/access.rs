@@ -112,6 +112,11 @@ impl<N: Node> Network<N> {
         self.hook = Some(Box::new(hook));
     }
 
+    /// Whether hosts are told when their uplink could not carry a packet (ICMP), at first not.
+    pub fn set_icmp(&mut self, on: bool) {
+        self.icmp = on;
+    }
+
     /// Removes the hook.
     pub fn clear_hook(&mut self) {
         self.hook = None;

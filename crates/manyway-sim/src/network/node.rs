@@ -29,6 +29,16 @@ pub trait Node {
     /// The time of [`Node::poll_timeout`] has come.
     fn handle_timeout(&mut self, now: Instant);
 
+    /// A link could not carry a datagram sent on `path`: its MTU, and the datagram's beginning.
+    fn handle_packet_too_big(
+        &mut self,
+        _now: Instant,
+        _path: FourTuple,
+        _quoted: &[u8],
+        _mtu: usize,
+    ) {
+    }
+
     /// The host's addresses have changed.
     fn set_local_addresses(&mut self, now: Instant, locals: &[SocketAddr]);
 
@@ -56,6 +66,10 @@ impl Node for Endpoint {
 
     fn handle_timeout(&mut self, now: Instant) {
         self.handle_timeout(now);
+    }
+
+    fn handle_packet_too_big(&mut self, now: Instant, path: FourTuple, quoted: &[u8], mtu: usize) {
+        self.handle_packet_too_big(now, path, quoted, mtu);
     }
 
     fn set_local_addresses(&mut self, now: Instant, locals: &[SocketAddr]) {

@@ -14,6 +14,8 @@ pub(super) enum Happening<N> {
     Depart(InterfaceId, Packet),
     /// A packet has come through the uplink.
     Core(InterfaceId, Packet),
+    /// The host behind the uplink learns that it could not carry a packet.
+    TooBig(InterfaceId, Packet, usize),
     /// A packet has come through the downlink.
     Arrive(InterfaceId, Packet),
     Action(Action),

@@ -7,8 +7,8 @@ use manyway_proto::{FourTuple, Transmit};
 
 use super::queue::Happening;
 use super::{HostId, InterfaceId, NatId, Network, Node, Packet, Sent, Verdict, tap};
-use crate::Outcome;
 use crate::nat::Protocol;
+use crate::{LinkDrop, Outcome};
 
 /// Datagrams a node may hand over in one piece (as with segmentation offload).
 const MAX_DATAGRAMS: usize = 10;
@@ -123,11 +123,29 @@ impl<N: Node> Network<N> {
         let now = self.now;
         self.record(from.host, &packet);
         let link = &mut self.interface_mut(from).up;
-        let len = packet.wire_len(link.config().mtu);
-        let outcome = link.enqueue(now, len);
-        if let Outcome::Deliver { at, .. } = outcome {
-            self.queue.push(at, Happening::Core(from, packet));
+        let (mtu, delay) = (link.config().mtu, link.config().delay);
+        let len = packet.wire_len(mtu);
+        match link.enqueue(now, len) {
+            Outcome::Deliver { at, .. } => self.queue.push(at, Happening::Core(from, packet)),
+            Outcome::Dropped(LinkDrop::TooBig) if self.icmp => {
+                let report = Happening::TooBig(from, packet, mtu);
+                self.queue.push(now + delay, report);
+            }
+            Outcome::Dropped(_) => {}
         }
+    }
+
+    pub(super) fn report_too_big(&mut self, from: InterfaceId, packet: &Packet, mtu: usize) {
+        let now = self.now;
+        let path = FourTuple {
+            local: packet.source,
+            remote: packet.destination,
+        };
+        // Routers quote at least so much (RFC 1812, section 4.3.2.3).
+        let quoted = &packet.payload[..packet.payload.len().min(64)];
+        self.with_node(from.host, |node| {
+            node.handle_packet_too_big(now, path, quoted, mtu);
+        });
     }
 
     pub(super) fn leave_uplink(&mut self, from: InterfaceId, mut packet: Packet) {

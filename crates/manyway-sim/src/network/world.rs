@@ -28,6 +28,7 @@ pub struct Network<N> {
     pub(super) timers: BTreeSet<(Instant, HostId)>,
     pub(super) fired_at_once: u32,
     pub(super) hook: Option<Hook>,
+    pub(super) icmp: bool,
     pub(super) trace: Trace,
     pub(super) counters: NetworkCounters,
     pub(super) buffer: Vec<u8>,
@@ -58,6 +59,7 @@ impl<N: Node> Network<N> {
             queue: Queue::new(),
             timers: BTreeSet::new(),
             fired_at_once: 0,
+            icmp: false,
             hook: None,
             trace: Trace::new(),
             counters: NetworkCounters::default(),
@@ -214,6 +216,7 @@ impl<N: Node> Network<N> {
         match what {
             Happening::Depart(from, packet) => self.enter_uplink(from, packet),
             Happening::Core(from, packet) => self.leave_uplink(from, packet),
+            Happening::TooBig(from, packet, mtu) => self.report_too_big(from, &packet, mtu),
             Happening::Arrive(to, packet) => self.leave_downlink(to, packet),
             Happening::Action(action) => self.apply(action),
             Happening::Script(script) => script(self),
