@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::assoc::{AddressForm, AuthConfig, Extension, Extensions};
 use crate::cc::ControllerKind;
+use crate::reconfig::ReconfigPolicy;
 use crate::seal::ErrorDetection;
 use crate::stream::StreamSchedulerKind;
 
@@ -165,6 +166,9 @@ pub struct TransportConfig {
     /// Information of a HEARTBEAT that is returned; larger ones are not answered. Default 1,024
     /// bytes.
     pub max_heartbeat_info: usize,
+    /// Which re-configuration requests of peers are carried out (RFC 6525). Default: resets, and
+    /// up to 2,048 streams each way.
+    pub reconfig: ReconfigPolicy,
     /// Gap blocks per SACK sent; those with the lowest TSNs are reported. Default 256.
     pub max_gap_blocks: usize,
     /// Gap blocks that are looked at in one SACK of the peer. Default 4,096: more than a
@@ -217,6 +221,7 @@ impl Default for TransportConfig {
             error_detection: ErrorDetection::default(),
             max_error_report: 512,
             max_heartbeat_info: 1024,
+            reconfig: ReconfigPolicy::default(),
             max_gap_blocks: 256,
             max_gap_blocks_taken: 4096,
             max_reneges: 64,

@@ -92,6 +92,33 @@ pub enum PathError {
     NoRemote,
 }
 
+/// Why a re-configuration of streams cannot be asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReconfigError {
+    /// The peer does not know RFC 6525, or the extension is switched off.
+    #[error("the peer cannot re-configure streams")]
+    NotSupported,
+    /// The handshake is under way.
+    #[error("streams can be re-configured only while the association is established")]
+    NotEstablished,
+    /// The association is shutting down.
+    #[error("the association is closing")]
+    Closing,
+    /// There is no such stream in that direction.
+    #[error("stream {0} is not open")]
+    InvalidStream(u16),
+    /// There would be more than 65,535 streams.
+    #[error("there cannot be more than 65,535 streams")]
+    TooManyStreams,
+    /// Too many requests wait already.
+    #[error("too many requests wait for the peer")]
+    TooManyRequests,
+    /// TSNs may be reset only every 30 s.
+    #[error("the association was reset less than 30 s ago, or is being reset")]
+    TooSoon,
+}
+
 /// How an association ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

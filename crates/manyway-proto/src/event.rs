@@ -6,6 +6,7 @@ use manyway_wire::{KeyId, Ppid, StreamId};
 use crate::assoc::{AddressChange, AddressRefusal};
 use crate::error::CloseReason;
 use crate::path::PathId;
+use crate::reconfig::{ReconfigFailure, ReconfigRequest, StreamDirection};
 use crate::send::AbandonReason;
 
 /// A user message (RFC 9260, section 1.3: delivered whole, boundaries kept).
@@ -148,6 +149,37 @@ pub enum Event {
     /// The peer does not authenticate chunks, though this side's configuration asks for it
     /// (SCTP_AUTH_NO_AUTH). Chunks that it demands authenticated will never arrive.
     AuthNotSupported,
+    /// The messages of these streams are numbered from 0 again, by this side's or the peer's wish
+    /// (RFC 6525, section 6.1.1). Of incoming streams all messages from before have been read.
+    StreamsReset {
+        /// Whose messages.
+        direction: StreamDirection,
+        /// The streams, in ascending order; none named means all.
+        streams: Vec<StreamId>,
+    },
+    /// All streams and the TSNs of both directions were reset (RFC 6525, section 6.1.2).
+    AssociationReset,
+    /// Streams were added behind those that there were (RFC 6525, section 6.1.3).
+    StreamsAdded {
+        /// Whose messages they carry.
+        direction: StreamDirection,
+        /// How many.
+        count: u16,
+    },
+    /// The peer did not carry out a request of this side; messages that waited for it are sent as
+    /// if nothing had been asked.
+    ReconfigFailed {
+        /// What was asked.
+        request: ReconfigRequest,
+        /// The peer's answer.
+        failure: ReconfigFailure,
+    },
+    /// The peer had nothing to do for a request of this side, because the streams are in that state
+    /// or get there by a request of its own.
+    ReconfigNothingToDo {
+        /// What was asked.
+        request: ReconfigRequest,
+    },
     /// The peer will send no more messages (SHUTDOWN arrived).
     PeerShutdown,
     /// The association has ended; no more events follow.

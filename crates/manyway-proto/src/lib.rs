@@ -50,6 +50,7 @@ mod error;
 mod event;
 mod path;
 mod range_set;
+mod reconfig;
 mod recovery;
 mod recv;
 mod sched;
@@ -66,10 +67,13 @@ pub use assoc::{
 pub use cc::{Acked, Controller, ControllerKind, Cubic, Reno};
 pub use config::{EndpointConfig, TransportConfig};
 pub use endpoint::{Connect, Endpoint, EndpointStats, Transmit};
-pub use error::{CloseReason, ConnectError, ListenError, PathError, SendError, StreamError};
+pub use error::{
+    CloseReason, ConnectError, ListenError, PathError, ReconfigError, SendError, StreamError,
+};
 pub use event::{Event, Message, MessagePart, PartStatus};
 pub use manyway_wire::{ChunkType, HmacId, KeyId, Port, Ppid, StreamId};
 pub use path::{FourTuple, PathId, PathInfo, PathState, PathThresholds, Wish};
+pub use reconfig::{ReconfigFailure, ReconfigPolicy, ReconfigRequest, StreamDirection};
 pub use sched::{LowestRtt, PathView, Scheduler};
 pub use seal::ErrorDetection;
 pub use send::{AbandonReason, AbandonedMessages, Reliability, SendOptions};

@@ -71,6 +71,9 @@ pub struct AssocStats {
     pub out_of_range_chunks: u64,
     /// Answers that were not sent because too many waited, or because they would be too large.
     pub dropped_answers: u64,
+    /// Re-configuration requests of the peer that were not carried out: denied, for streams that do
+    /// not exist, or out of turn (RFC 6525).
+    pub reconfig_refused: u64,
     /// Changes of address of the peer that were refused because there were too many.
     pub refused_candidates: u64,
 }

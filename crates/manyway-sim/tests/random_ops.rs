@@ -102,6 +102,20 @@ enum Op {
         side: usize,
         path: u32,
     },
+    /// The streams in `mask`, all if it is 0.
+    ResetStreams {
+        side: usize,
+        mask: u8,
+        incoming: bool,
+    },
+    ResetAssociation {
+        side: usize,
+    },
+    AddStreams {
+        side: usize,
+        outgoing: u16,
+        incoming: u16,
+    },
     Shutdown {
         side: usize,
     },
@@ -157,6 +171,11 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(side, path, backup)| Op::SetWish { side, path, backup }),
         1 => path.prop_map(|path| Op::AddPath { path }),
         1 => (side.clone(), id).prop_map(|(side, path)| Op::RemovePath { side, path }),
+        4 => (side.clone(), 0..16_u8, any::<bool>())
+            .prop_map(|(side, mask, incoming)| Op::ResetStreams { side, mask, incoming }),
+        1 => side.clone().prop_map(|side| Op::ResetAssociation { side }),
+        1 => (side.clone(), 0..4_u16, 0..4_u16)
+            .prop_map(|(side, outgoing, incoming)| Op::AddStreams { side, outgoing, incoming }),
         1 => side.clone().prop_map(|side| Op::Shutdown { side }),
         1 => side.prop_map(|side| Op::Abort { side }),
     ]
@@ -376,6 +395,28 @@ impl World {
             Op::RemovePath { side, path } => {
                 let _ = self.command(side, |now, a| a.remove_path(now, PathId::new(path)));
             }
+            Op::ResetStreams {
+                side,
+                mask,
+                incoming,
+            } => {
+                let named = (0..STREAMS).filter(|s| mask & (1 << s) != 0);
+                let streams: Vec<StreamId> = named.map(StreamId).collect();
+                let _ = self.command(side, |now, a| match incoming {
+                    true => a.request_stream_reset(now, &streams),
+                    false => a.reset_streams(now, &streams),
+                });
+            }
+            Op::ResetAssociation { side } => {
+                let _ = self.command(side, |now, a| a.reset_association(now));
+            }
+            Op::AddStreams {
+                side,
+                outgoing,
+                incoming,
+            } => {
+                let _ = self.command(side, |now, a| a.add_streams(now, outgoing, incoming));
+            }
             Op::Shutdown { side } => self.command(side, |now, a| a.shutdown(now)),
             Op::Abort { side } => {
                 self.aborted = true;
@@ -515,8 +556,12 @@ impl World {
             self.end_of(0),
             self.end_of(1)
         );
+        // A reset waits until everything before it was read, what was given up included.
         // A path to an address that is gone is probed quickly for a minute.
-        self.scene.network.run_for(100 * SECOND);
+        for _ in 0..10 {
+            self.scene.network.run_for(10 * SECOND);
+            (0..2).for_each(|side| self.read(side));
+        }
         let before = self.scene.network.counters().sent;
         self.scene.network.run_for(30 * SECOND);
         let sent = self.scene.network.counters().sent - before;
@@ -673,6 +718,208 @@ fn a_peer_that_finished_and_cannot_be_reached_any_more_is_no_failure() {
             Op::Advance { ms: 121 },
             Op::Renumber { path: 1, last: 20 },
             Op::Rebind { path: 0 },
+        ],
+    );
+}
+
+#[test]
+fn a_request_that_the_peer_waits_for_goes_before_one_that_waits_for_the_peer() {
+    run(
+        0,
+        &[
+            Op::Send {
+                side: 0,
+                stream: 2,
+                len: 8,
+                unordered: false,
+            },
+            Op::ResetStreams {
+                side: 0,
+                mask: 1,
+                incoming: false,
+            },
+            Op::Advance { ms: 21 },
+            Op::ResetStreams {
+                side: 1,
+                mask: 4,
+                incoming: true,
+            },
+            Op::ResetStreams {
+                side: 0,
+                mask: 0,
+                incoming: true,
+            },
+            Op::Send {
+                side: 1,
+                stream: 0,
+                len: 8,
+                unordered: false,
+            },
+        ],
+    );
+}
+
+#[test]
+fn a_reset_of_the_association_is_over_before_a_shutdown_goes_on() {
+    run(
+        0,
+        &[
+            Op::ResetAssociation { side: 1 },
+            Op::Shutdown { side: 1 },
+            Op::Renumber { path: 0, last: 20 },
+            Op::Send {
+                side: 0,
+                stream: 0,
+                len: 8,
+                unordered: false,
+            },
+        ],
+    );
+}
+
+#[test]
+fn a_reset_of_one_stream_leaves_the_messages_of_others_alone_that_are_on_their_way() {
+    run(
+        52,
+        &[
+            Op::Send {
+                side: 1,
+                stream: 1,
+                len: 32769,
+                unordered: false,
+            },
+            Op::ResetStreams {
+                side: 1,
+                mask: 1,
+                incoming: false,
+            },
+        ],
+    );
+}
+
+#[test]
+fn what_is_given_up_after_a_reset_is_not_a_message_from_before() {
+    let limits = Reliability::RELIABLE.with_max_retransmissions(0);
+    run(
+        805,
+        &[
+            Op::Send {
+                side: 0,
+                stream: 0,
+                len: 8,
+                unordered: false,
+            },
+            Op::Send {
+                side: 1,
+                stream: 0,
+                len: 33709,
+                unordered: false,
+            },
+            Op::ResetStreams {
+                side: 1,
+                mask: 0,
+                incoming: true,
+            },
+            Op::ResetAssociation { side: 0 },
+            Op::Advance { ms: 34 },
+            Op::SendLimited {
+                side: 1,
+                stream: 0,
+                len: 8,
+                unordered: false,
+                limits,
+            },
+            Op::SetAddress { path: 0, last: 20 },
+            Op::Cut {
+                path: 0,
+                direction: 0,
+            },
+        ],
+    );
+}
+
+#[test]
+fn a_reset_behind_a_message_that_is_given_up_is_carried_out() {
+    let limits = Reliability::RELIABLE.with_max_retransmissions(0);
+    run(
+        479,
+        &[
+            Op::SendLimited {
+                side: 0,
+                stream: 0,
+                len: 8401,
+                unordered: false,
+                limits,
+            },
+            Op::ResetStreams {
+                side: 0,
+                mask: 0,
+                incoming: false,
+            },
+            Op::Advance { ms: 142 },
+        ],
+    );
+}
+
+#[test]
+fn what_is_given_up_during_a_reset_is_skipped_in_its_turn() {
+    let limits = Reliability::RELIABLE.with_max_retransmissions(0);
+    let message = |side, stream| Op::Send {
+        side,
+        stream,
+        len: 8,
+        unordered: false,
+    };
+    run(
+        156,
+        &[
+            message(0, 0),
+            message(0, 0),
+            Op::Advance { ms: 11 },
+            Op::Rebind { path: 0 },
+            Op::SendLimited {
+                side: 1,
+                stream: 2,
+                len: 8,
+                unordered: false,
+                limits,
+            },
+            Op::Cut {
+                path: 0,
+                direction: 0,
+            },
+            message(1, 2),
+            Op::ResetAssociation { side: 0 },
+        ],
+    );
+}
+
+#[test]
+fn a_reset_that_the_peer_waits_for_is_denied_when_the_end_has_begun() {
+    let message = |side, stream| Op::Send {
+        side,
+        stream,
+        len: 8,
+        unordered: false,
+    };
+    let reset = |side, mask, incoming| Op::ResetStreams {
+        side,
+        mask,
+        incoming,
+    };
+    run(
+        0,
+        &[
+            Op::Advance { ms: 31 },
+            message(0, 0),
+            reset(1, 3, true),
+            reset(0, 1, false),
+            reset(1, 0, false),
+            Op::SetAddress { path: 1, last: 20 },
+            message(0, 1),
+            Op::Advance { ms: 111 },
+            Op::Shutdown { side: 0 },
+            message(1, 0),
         ],
     );
 }

@@ -56,7 +56,9 @@ fn push_control(writer: &mut PacketWriter<'_>, control: &Control) -> bool {
         Control::ShutdownComplete => writer.push(&ShutdownComplete {
             reflected_tag: false,
         }),
-        Control::Asconf(chunk) | Control::AsconfAck(chunk) => writer.push(&Encoded(chunk)),
+        Control::Asconf(chunk) | Control::AsconfAck(chunk) | Control::Reconfig(chunk) => {
+            writer.push(&Encoded(chunk))
+        }
     }
 }
 

@@ -164,6 +164,11 @@ impl Association {
         self.scheduler = scheduler;
     }
 
+    /// Whether there is an event.
+    pub(crate) fn has_event(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// The next event, if any.
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         let event = self.events.pop_front();

@@ -49,6 +49,7 @@ impl Extension {
         Self::NrSack,
         Self::Interleaving,
         Self::ZeroChecksum,
+        Self::StreamReconfig,
     ];
 
     /// Those that are announced by listing a chunk type, in the order in which they are listed.

@@ -7,6 +7,7 @@ use super::Association;
 use super::input::PacketContext;
 use crate::event::Event;
 use crate::recv::{Skip, Urgency};
+use crate::stream::GivenUp;
 use crate::time::Instant;
 
 /// How far a chunk moved the cumulative point: see [`Skip::Forward`].
@@ -33,6 +34,15 @@ impl Association {
             return;
         };
         let inbound = &mut self.receiver.inbound;
+        if inbound.must_wait(moved.bound) {
+            let plain = forward.skipped.iter().filter(|(id, _)| id.0 < streams);
+            return inbound.give_up_later(GivenUp {
+                bound: moved.bound,
+                advance: moved.advance,
+                plain: plain.collect(),
+                interleaved: Vec::new(),
+            });
+        }
         let had_ready = inbound.has_ready();
         inbound.skip_to(moved.bound);
         for (stream, last) in forward.skipped.iter().filter(|(id, _)| id.0 < streams) {
@@ -49,10 +59,19 @@ impl Association {
         forward: &IForwardTsn<'_>,
     ) {
         let streams = self.peer.outbound_streams;
-        if self.move_forward(ctx, forward.new_cumulative_tsn).is_none() {
+        let Some(moved) = self.move_forward(ctx, forward.new_cumulative_tsn) else {
             return;
-        }
+        };
         let inbound = &mut self.receiver.inbound;
+        if inbound.must_wait(moved.bound) {
+            let interleaved = forward.skipped.iter().filter(|s| s.stream.0 < streams);
+            return inbound.give_up_later(GivenUp {
+                bound: moved.bound,
+                advance: moved.advance,
+                plain: Vec::new(),
+                interleaved: interleaved.collect(),
+            });
+        }
         let had_ready = inbound.has_ready();
         for skipped in forward.skipped.iter().filter(|s| s.stream.0 < streams) {
             inbound.skip_mids(skipped.stream, skipped.unordered, skipped.mid);
@@ -66,6 +85,10 @@ impl Association {
     /// absurdly far ahead.
     fn move_forward(&mut self, ctx: &mut PacketContext<'_>, cumulative: Tsn) -> Option<Moved> {
         if !self.state.receives_data() {
+            return None;
+        }
+        if !self.receiver.inbound.has_room_to_wait() {
+            self.stats.dropped_packets += 1;
             return None;
         }
         //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6

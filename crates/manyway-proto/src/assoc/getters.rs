@@ -140,7 +140,8 @@ impl Association {
 
     /// Whether an acknowledgement or answer is due; new messages aside.
     pub fn wants_to_send(&self) -> bool {
-        self.receiver.sack.is_due() || self.outbox.next_path().is_some()
+        let resets = self.reconfig.as_deref().is_some_and(|r| r.is_resetting());
+        self.receiver.sack.is_due() || self.outbox.next_path().is_some() || resets
     }
 
     /// Whether a message, or a part of one, can be read.

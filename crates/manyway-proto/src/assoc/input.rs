@@ -140,6 +140,9 @@ impl Association {
             Chunk::IForwardTsn(forward) if self.interleaves_with_forward_tsn() => {
                 self.handle_i_forward_tsn(ctx, &forward);
             }
+            Chunk::Reconfig(reconfig) if self.has(Extension::StreamReconfig) => {
+                self.handle_reconfig(now, ctx, &reconfig);
+            }
             // Readable, but of extensions that were not negotiated.
             Chunk::Auth(_)
             | Chunk::Asconf(_)
@@ -176,6 +179,7 @@ impl Association {
 
     /// What may have become possible after any input.
     pub(super) fn after_input(&mut self, now: Instant) {
+        self.advance_reconfig(now);
         self.advance_shutdown(now);
         self.wake_writer();
     }

@@ -12,6 +12,7 @@
 //! | `auth` | authenticated chunks |
 //! | `asconf` | addresses that come and go |
 //! | `failover` | paths to the addresses that a plain peer named |
+//! | `reconfig` | streams that are reset and added |
 //! | `moving` | packets from unknown addresses, paths that follow the peer |
 //! | `path_errors` | paths that stop answering |
 //! | `teardown` | SHUTDOWN and ABORT |
@@ -66,6 +67,7 @@ mod output;
 mod packet_size;
 mod path_errors;
 mod receive;
+mod reconfig;
 mod reinject;
 mod sack;
 mod setup;
@@ -82,6 +84,7 @@ pub(crate) use auth::{Auth, AuthOffer};
 pub use auth::{AuthConfig, AuthKeyError, AuthSecret};
 pub use extensions::{Extension, Extensions};
 use outbox::Outbox;
+use reconfig::Reconfig;
 #[cfg(test)]
 pub(crate) use setup::MAX_PEER_ADDRESSES;
 use setup::Setup;
@@ -144,6 +147,8 @@ pub struct Association {
     asconf: Asconf,
     /// What is known of AUTH, if this side offers it.
     auth: Option<Box<Auth>>,
+    /// Only if both ends can re-configure streams.
+    reconfig: Option<Box<Reconfig>>,
     candidates: CandidateLimit,
     outbox: Outbox,
     events: VecDeque<Event>,
@@ -212,6 +217,7 @@ impl Association {
             auth: new
                 .auth
                 .map(|offer| Box::new(Auth::new(&new.config.auth, offer))),
+            reconfig: None,
             candidates: CandidateLimit::default(),
             outbox: Outbox::default(),
             events: VecDeque::new(),

@@ -26,6 +26,8 @@ pub(super) enum Control {
     Asconf(Bytes),
     /// An encoded ASCONF-ACK chunk.
     AsconfAck(Bytes),
+    /// An encoded RE-CONFIG chunk.
+    Reconfig(Bytes),
 }
 
 /// Control chunks in the order they leave, each bound to the path it answers.

@@ -22,6 +22,7 @@ impl Association {
             return self.transmit_handshake(now, buf);
         }
         self.send_next_asconf(now);
+        self.advance_reconfig(now);
         // What does not fit any packet is dropped on the way; the rest goes on.
         while let Some(control) = self.control_path() {
             let with_data = self.data_path(now) == Some(control);

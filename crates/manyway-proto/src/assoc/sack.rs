@@ -78,7 +78,7 @@ impl Association {
         }
         self.on_duplicates(report.duplicates.iter());
         if let Err(bad) = self.acknowledge(now, arrived_on, report.cumulative, &report.claims) {
-            return self.violate(now, bad.as_str());
+            return self.on_bad_ack(now, bad);
         }
         if self.is_closed() {
             return;
@@ -90,6 +90,16 @@ impl Association {
         let was_full = std::mem::replace(&mut self.sender.peer_full, report.a_rwnd == 0);
         if was_full && report.a_rwnd > 0 {
             self.resend_refused(now);
+        }
+    }
+
+    /// An acknowledgement that cannot be true: a late one from before a reset of TSNs, one that
+    /// overtook the news of the reset, or a lie.
+    pub(super) fn on_bad_ack(&mut self, now: Instant, bad: BadAck) {
+        if bad == BadAck::NeverSent && self.resets_tsns(now) {
+            self.stats.dropped_packets += 1;
+        } else {
+            self.violate(now, bad.as_str());
         }
     }
 

@@ -319,6 +319,7 @@ impl Association {
         self.sender.peer_window = u64::from(peer.a_rwnd);
         self.receiver.tsns = TsnMap::new(peer.initial_tsn);
         self.asconf.expect_peer_serial(peer.initial_tsn);
+        self.init_reconfig(peer.initial_tsn);
         let named = peer
             .addresses
             .iter()

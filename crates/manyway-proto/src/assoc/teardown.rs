@@ -100,6 +100,7 @@ impl Association {
             return;
         }
         self.state = AssocState::Closed;
+        self.abandon_reconfig();
         self.setup = None;
         self.teardown = Teardown::default();
         let final_word = |c: &Control| {
@@ -116,7 +117,7 @@ impl Association {
 
     /// Goes on with the end as far as the acknowledgements allow.
     pub(super) fn advance_shutdown(&mut self, now: Instant) {
-        if !self.sender.is_drained() {
+        if !self.sender.is_drained() || self.is_resetting_association() {
             return;
         }
         let mine = self.state.on_drained_after_request().is_ok();
@@ -193,7 +194,7 @@ impl Association {
         if self.state.is_open()
             && let Err(bad) = self.acknowledge(now, path, arrived, &Claims::NONE)
         {
-            return self.violate(now, bad.as_str());
+            return self.on_bad_ack(now, bad);
         }
         if self.is_closed() {
             return;

@@ -15,6 +15,7 @@ impl Association {
             setup,
             self.teardown.deadline,
             self.asconf.deadline,
+            self.reconfig.as_deref().and_then(|r| r.deadline()),
             self.receiver.sack.deadline(),
             self.sender.forward.deadline(),
             self.sender.expendable.next_deadline(),
@@ -32,6 +33,7 @@ impl Association {
         self.on_handshake_timeout(now);
         self.on_teardown_timeout(now);
         self.on_asconf_timeout(now);
+        self.on_reconfig_timeout(now);
         self.receiver.sack.on_timeout(now);
         for id in self.paths.ids() {
             self.handle_path_timeout(now, id);

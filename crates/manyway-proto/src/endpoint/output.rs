@@ -38,6 +38,9 @@ impl Endpoint {
             };
             let transmit = slot.assoc.poll_transmit(now, max_datagrams, buf);
             slot.ready = transmit.is_some();
+            if slot.assoc.has_event() && self.noisy.back() != Some(&id) {
+                self.noisy.push_back(id);
+            }
             if slot.ready {
                 // Behind the others, so that none starves.
                 self.ready.push_back(id);

@@ -145,6 +145,40 @@ impl TsnMap {
         }
     }
 
+    /// The index of the first TSN that is missing.
+    pub(crate) fn next_index(&self) -> u64 {
+        self.next
+    }
+
+    /// The index after that of `tsn`, or the first that is missing if `tsn` has arrived; `None` if
+    /// `tsn` is absurdly far ahead.
+    pub(crate) fn index_after(&self, tsn: Tsn) -> Option<u64> {
+        let after = tsn.next();
+        if after.is_at_or_before(self.next_tsn) {
+            return Some(self.next);
+        }
+        let offset = after.distance_from(self.next_tsn);
+        (offset <= MAX_AHEAD).then(|| self.next + u64::from(offset))
+    }
+
+    /// The peer goes on with `tsn` (RFC 6525, section 5.2.4): nothing before it will come. Returns
+    /// its index.
+    pub(crate) fn restart_at(&mut self, tsn: Tsn) -> u64 {
+        let behind = self.next_tsn.distance_from(tsn);
+        if behind <= MAX_AHEAD {
+            // Some of what follows has arrived already.
+            return self.next.saturating_sub(u64::from(behind));
+        }
+        if let Skip::Forward { bound, .. } = self.skip_to(tsn.sub(1)) {
+            return bound;
+        }
+        self.next = self.ahead.last().map_or(self.next, |range| range.end);
+        self.ahead = RangeSet::default();
+        self.duplicates.clear();
+        self.next_tsn = tsn;
+        self.next
+    }
+
     /// Gap blocks relative to the cumulative point, at most `limit`, those that fit in 16 bits.
     pub(crate) fn gap_blocks(&self, limit: usize, out: &mut Vec<GapBlock>) {
         // Offset 1 is the TSN right after the cumulative point.
@@ -273,6 +307,27 @@ mod tests {
         };
         assert_eq!(map.skip_to(Tsn(4)), skip);
         assert_eq!((map.cumulative(), gaps(&map)), (Tsn(5), vec![(4, 4)]));
+    }
+
+    #[test]
+    fn a_restart_goes_on_with_another_tsn() {
+        let mut map = TsnMap::new(Tsn(10));
+        for tsn in [10, 11, 13] {
+            receive(&mut map, tsn);
+        }
+        assert_eq!(map.index_after(Tsn(9)), Some(2));
+        assert_eq!(map.index_after(Tsn(11)), Some(2));
+        assert_eq!(map.index_after(Tsn(12)), Some(3));
+        assert_eq!(map.index_after(Tsn(12 + (1 << 30))), None);
+        assert_eq!(map.restart_at(Tsn(12)), 2, "nothing changes");
+        assert_eq!(map.restart_at(Tsn(11)), 1, "nor here");
+        assert_eq!(map.cumulative(), Tsn(11));
+        let far = Tsn(12 + (1 << 31));
+        assert_eq!(map.restart_at(far), 4, "no index is used twice");
+        assert_eq!(map.classify(Tsn(12)), Arrival::OutOfRange);
+        assert_eq!(receive(&mut map, far.0), Arrival::New { index: 4 });
+        assert_eq!(map.restart_at(far.add(3)), 7);
+        assert_eq!(map.cumulative(), far.add(2));
     }
 
     #[test]

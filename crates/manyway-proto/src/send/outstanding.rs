@@ -189,6 +189,12 @@ impl Outstanding {
         self.end()
     }
 
+    /// The next chunk gets this TSN. Nothing may be outstanding.
+    pub(crate) fn restart_at(&mut self, tsn: Tsn) {
+        debug_assert!(self.is_empty(), "chunks keep their TSNs");
+        self.base_tsn = tsn;
+    }
+
     pub(crate) fn tsn(&self, index: u64) -> Tsn {
         // The difference is smaller than the window, which is far below 2^31.
         self.base_tsn.add((index - self.base) as u32)

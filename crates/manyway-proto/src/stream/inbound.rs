@@ -6,6 +6,7 @@ use bytes::Bytes;
 use manyway_wire::StreamId;
 
 use super::Place;
+use super::barrier::Barrier;
 use super::order::Order;
 use super::reassembly::{BadFragments, Fragment, Head, Insertion, Key, Partial, Reassembly, Whole};
 use crate::event::{Message, MessagePart, PartStatus};
@@ -29,7 +30,7 @@ pub(crate) struct Limits {
 pub(crate) struct Inbound {
     pub(super) reassembly: Reassembly,
     pub(super) orders: BTreeMap<StreamId, Order>,
-    ready: VecDeque<MessagePart>,
+    pub(super) ready: VecDeque<MessagePart>,
     pub(super) bytes: usize,
     /// Whole messages and parts held, ready or early.
     messages: usize,
@@ -42,6 +43,10 @@ pub(crate) struct Inbound {
     pub(crate) stale_fragments: u64,
     /// Messages of which a part was given out before they were complete.
     pub(crate) partial_messages: u64,
+    /// Messages and parts taken by the application.
+    pub(super) taken: u64,
+    /// A reset for which chunks have to wait.
+    pub(super) barrier: Option<Box<Barrier>>,
 }
 
 impl Inbound {
@@ -59,7 +64,8 @@ impl Inbound {
 
     /// Memory held, roughly.
     pub(crate) fn cost(&self) -> usize {
-        let entries = self.messages + self.reassembly.fragments();
+        let waiting = self.barrier.as_ref().map_or(0, |b| b.len());
+        let entries = self.messages + self.reassembly.fragments() + waiting;
         self.bytes + entries * MESSAGE_OVERHEAD + self.reassembly.runs() * RUN_OVERHEAD
     }
 
@@ -83,6 +89,13 @@ impl Inbound {
         fragment: Fragment,
         limits: Limits,
     ) -> Result<(), BadFragments> {
+        if let Some(barrier) = &mut self.barrier
+            && barrier.holds(index, fragment.stream)
+        {
+            self.bytes += fragment.payload.len();
+            barrier.push(index, fragment);
+            return Ok(());
+        }
         if self.is_stale(&fragment) {
             self.stale_fragments += 1;
             return Ok(());
@@ -286,6 +299,7 @@ impl Inbound {
         let part = self.ready.pop_front()?;
         self.bytes -= part.payload.len();
         self.messages -= 1;
+        self.taken += 1;
         Some(part)
     }
 

@@ -1,5 +1,6 @@
 //! Streams: whose data leave next; putting messages together and in order.
 
+mod barrier;
 mod inbound;
 mod order;
 mod place;
@@ -9,6 +10,7 @@ mod skip;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use barrier::GivenUp;
 pub(crate) use inbound::{Inbound, Limits};
 pub(crate) use place::Place;
 pub(crate) use reassembly::Fragment;

@@ -54,13 +54,25 @@ impl Inbound {
 
     /// The peer numbers the messages of the stream from 0 again; everything before arrived or was
     /// skipped.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for stream resets"))]
     pub(crate) fn reset(&mut self, id: StreamId) {
         let mut released = Vec::new();
         if let Some(order) = self.orders.get_mut(&id) {
             order.reset(|message| released.push(message));
         }
         released.into_iter().for_each(|m| self.push_whole(m));
+    }
+
+    /// Drops what was begun in I-DATA chunks of the stream: messages after a reset have the same
+    /// numbers.
+    pub(super) fn drop_begun(&mut self, id: StreamId) {
+        let mut aborted = Vec::new();
+        for unordered in [false, true] {
+            for half in [Mid(u32::MAX / 2), Mid(u32::MAX)] {
+                let on_abort = |partial| aborted.push(partial);
+                self.bytes -= self.reassembly.skip_messages(id, unordered, half, on_abort);
+            }
+        }
+        aborted.into_iter().for_each(|partial| self.abort(partial));
     }
 
     fn skip_order(&mut self, id: StreamId, position: u64) {

@@ -14,6 +14,7 @@ mod messages;
 mod moves;
 mod partial;
 mod recovery;
+mod resets;
 mod sizes;
 mod steering;
 mod streams;

@@ -15,7 +15,7 @@ impl SendQueue {
     pub(crate) fn set_scheduler(&mut self, mut scheduler: Box<dyn StreamScheduler>) {
         let ready = self.streams.iter().filter(|(_, stream)| stream.ready);
         let mut views: Vec<_> = ready
-            .map(|(id, stream)| super::view(*id, stream, &self.messages))
+            .map(|(id, stream)| super::view(*id, stream, &self.messages, self.held_from))
             .collect();
         views.sort_by_key(|view| view.front.map(|front| front.arrival));
         views.into_iter().for_each(|view| scheduler.on_change(view));
@@ -81,20 +81,28 @@ impl SendQueue {
     }
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for resets of streams"))]
+/// What resets need.
 impl SendQueue {
-    /// Messages given from now on wait until [`SendQueue::release`]; those in the queue still go.
-    pub(crate) fn hold(&mut self, id: StreamId) {
-        let next = self.messages.next_number();
-        let stream = self.streams.entry(id).or_default();
-        stream.held_from.get_or_insert(next);
+    /// The number that the next message gets.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.messages.next_number()
     }
 
-    /// Messages held back may go.
-    pub(crate) fn release(&mut self, id: StreamId) {
-        if let Some(stream) = self.streams.get_mut(&id) {
-            stream.held_from = None;
+    /// Messages of the stream with this number or a later one wait; with `None` none does.
+    pub(crate) fn hold_from(&mut self, id: StreamId, from: Option<u64>) {
+        // A stream that was not used yet may be so while it is held.
+        if from.is_some() || self.streams.contains_key(&id) {
+            self.streams.entry(id).or_default().held_from = from;
             self.on_change(id);
+        }
+    }
+
+    /// As [`SendQueue::hold_from`], of all streams, also those not used yet.
+    pub(crate) fn hold_all_from(&mut self, from: Option<u64>) {
+        if self.held_from != from {
+            self.held_from = from;
+            let used: Vec<StreamId> = self.streams.keys().copied().collect();
+            used.into_iter().for_each(|id| self.on_change(id));
         }
     }
 
@@ -111,8 +119,18 @@ impl SendQueue {
         }
     }
 
-    /// Streams that were used, in ascending order.
-    pub(crate) fn used_streams(&self) -> impl Iterator<Item = StreamId> + '_ {
-        self.streams.keys().copied()
+    /// The next messages of all streams are numbered from 0.
+    pub(crate) fn reset_all_numbers(&mut self) {
+        self.streams.values_mut().for_each(|s| s.reset_numbers());
+    }
+
+    /// Whether the next messages of the stream are numbered from 0 anyway.
+    pub(crate) fn is_at_zero(&self, id: StreamId) -> bool {
+        self.streams.get(&id).is_none_or(|s| s.is_at_zero())
+    }
+
+    /// [`SendQueue::is_at_zero`] of all streams.
+    pub(crate) fn all_at_zero(&self) -> bool {
+        self.streams.values().all(|s| s.is_at_zero())
     }
 }

@@ -55,6 +55,8 @@ pub(crate) struct SendQueue {
     /// Streams that have something to send.
     ready: usize,
     bytes: usize,
+    /// Messages with this number or a later one must wait, whatever their stream.
+    held_from: Option<u64>,
 }
 
 impl SendQueue {
@@ -69,6 +71,7 @@ impl SendQueue {
             packet: None,
             ready: 0,
             bytes: 0,
+            held_from: None,
         }
     }
 
@@ -222,7 +225,7 @@ impl SendQueue {
     /// Notes whether the stream has something to send; what the scheduler shall see of it.
     fn update(&mut self, id: StreamId) -> Option<StreamView> {
         let stream = self.streams.get_mut(&id)?;
-        let view = view(id, stream, &self.messages);
+        let view = view(id, stream, &self.messages, self.held_from);
         self.ready -= usize::from(stream.ready);
         stream.ready = view.front.is_some();
         self.ready += usize::from(stream.ready);
@@ -230,8 +233,15 @@ impl SendQueue {
     }
 }
 
-fn view(id: StreamId, stream: &OutStream, messages: &Messages) -> StreamView {
-    let held = |number| stream.held_from.is_some_and(|from| number >= from);
+/// What a scheduler sees of a stream; messages numbered from `held_from` on wait.
+fn view(
+    id: StreamId,
+    stream: &OutStream,
+    messages: &Messages,
+    held_from: Option<u64>,
+) -> StreamView {
+    let mut holds = stream.held_from.iter().chain(&held_from);
+    let mut held = |number| holds.any(|from| number >= *from);
     let front = messages
         .front(&stream.messages)
         .filter(|front| !held(front.number));

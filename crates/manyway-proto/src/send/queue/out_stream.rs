@@ -67,4 +67,9 @@ impl OutStream {
         self.next_mid = Mid(0);
         self.next_unordered_mid = Mid(0);
     }
+    /// Whether the next messages are numbered from 0.
+    pub(super) fn is_at_zero(&self) -> bool {
+        let mids = (self.next_mid, self.next_unordered_mid);
+        self.next_ssn == Ssn(0) && mids == (Mid(0), Mid(0))
+    }
 }

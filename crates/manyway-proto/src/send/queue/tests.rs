@@ -194,16 +194,16 @@ fn a_held_stream_sends_what_it_had_and_begins_anew_after_a_reset() {
         let mut queue = queue(StreamSchedulerKind::FirstComeFirstServed, interleaving);
         push(&mut queue, 1, 250);
         assert!(piece(&mut queue).is_some());
-        queue.hold(StreamId(1));
+        let from = queue.next_number();
+        queue.hold_from(StreamId(1), Some(from));
         push(&mut queue, 1, 10);
-        queue.hold(StreamId(1));
         assert!(!queue.is_drained(StreamId(1)));
         push(&mut queue, 2, 10);
         assert_eq!(streams(&mut queue), [1, 1, 2]);
         assert!(queue.is_drained(StreamId(1)) && queue.is_idle() && !queue.is_empty());
         assert_eq!(queue.next_len(), None);
         queue.reset_numbers(StreamId(1));
-        queue.release(StreamId(1));
+        queue.hold_from(StreamId(1), None);
         let first = piece(&mut queue).unwrap().place;
         let zero = match interleaving {
             true => Place::Interleaved {
@@ -213,9 +213,27 @@ fn a_held_stream_sends_what_it_had_and_begins_anew_after_a_reset() {
             false => Place::Plain(Ssn(0)),
         };
         assert_eq!(first, zero);
-        let used: Vec<_> = queue.used_streams().collect();
-        assert_eq!(used, [StreamId(1), StreamId(2)]);
+        assert!(!queue.is_at_zero(StreamId(1)) && !queue.all_at_zero());
+        queue.reset_all_numbers();
+        assert!(queue.is_at_zero(StreamId(1)) && queue.all_at_zero());
     }
+}
+
+#[test]
+fn all_streams_can_be_held_also_those_not_used_yet() {
+    let mut queue = queue(StreamSchedulerKind::FirstComeFirstServed, false);
+    push(&mut queue, 1, 10);
+    let from = queue.next_number();
+    queue.hold_all_from(Some(from));
+    push(&mut queue, 1, 10);
+    push(&mut queue, 2, 10);
+    assert_eq!(streams(&mut queue), [1]);
+    assert!(queue.is_idle() && queue.is_drained(StreamId(2)));
+    queue.hold_from(StreamId(2), Some(from));
+    queue.hold_all_from(None);
+    assert_eq!(streams(&mut queue), [1]);
+    queue.hold_from(StreamId(2), None);
+    assert_eq!(streams(&mut queue), [2]);
 }
 
 #[test]
@@ -270,7 +288,7 @@ fn idle_streams_cost_little_and_unused_ones_nothing() {
     }
     while piece(&mut queue).is_some() {}
     assert_eq!(queue.messages.capacity(), 0);
-    assert_eq!(queue.used_streams().count(), 1000);
+    assert_eq!(queue.streams.len(), 1000);
 }
 
 #[derive(Clone, Debug)]

@@ -1,0 +1,275 @@
+//! Chunks that belong behind a reset of their streams and wait for it (RFC 6525, section 5.2.2).
+
+use std::collections::BTreeMap;
+
+use manyway_wire::{SkippedMessage, Ssn, StreamId};
+
+use super::inbound::{Inbound, Limits};
+use super::reassembly::{BadFragments, Fragment};
+
+/// Times that the peer gives messages up while a reset is waited for.
+const MAX_GIVEN_UP: usize = 64;
+
+/// Holds chunks back. The receive buffer bounds them: they count like others.
+#[derive(Debug)]
+pub(super) struct Barrier {
+    /// Sorted; none means all.
+    streams: Vec<StreamId>,
+    /// Chunks of the streams from this index on wait.
+    from: u64,
+    held: BTreeMap<u64, Fragment>,
+    given_up: Vec<GivenUp>,
+}
+
+/// What one FORWARD-TSN or I-FORWARD-TSN gives up, while it waits.
+#[derive(Debug)]
+pub(crate) struct GivenUp {
+    /// Everything below this index counts as received.
+    pub(crate) bound: u64,
+    /// As many indices counted as received since then.
+    pub(crate) advance: u64,
+    /// The last message given up of each stream, in DATA chunks.
+    pub(crate) plain: Vec<(StreamId, Ssn)>,
+    /// The same, in I-DATA chunks.
+    pub(crate) interleaved: Vec<SkippedMessage>,
+}
+
+impl Barrier {
+    pub(super) fn new(streams: Vec<StreamId>, from: u64) -> Self {
+        Self {
+            streams,
+            from,
+            held: BTreeMap::new(),
+            given_up: Vec::new(),
+        }
+    }
+
+    /// Whether a chunk has to wait.
+    pub(super) fn holds(&self, index: u64, stream: StreamId) -> bool {
+        let named = self.streams.is_empty() || self.streams.binary_search(&stream).is_ok();
+        named && index >= self.from
+    }
+
+    pub(super) fn push(&mut self, index: u64, fragment: Fragment) {
+        self.held.insert(index, fragment);
+    }
+
+    /// The first chunk below `bound`, in the order of their indices.
+    pub(super) fn pop_below(&mut self, bound: u64) -> Option<(u64, Fragment)> {
+        let first = self.held.first_entry()?;
+        (*first.key() < bound).then(|| first.remove_entry())
+    }
+
+    /// What was given up of the chunks below `bound`, in the order in which it was.
+    fn given_up_below(&mut self, bound: u64) -> Vec<GivenUp> {
+        let later = self.given_up.iter().position(|g| g.bound > bound);
+        let later = self
+            .given_up
+            .split_off(later.unwrap_or(self.given_up.len()));
+        std::mem::replace(&mut self.given_up, later)
+    }
+
+    /// Chunks held.
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+}
+
+impl Inbound {
+    /// Whether what is given up below `bound` may belong behind a reset: numbers before and after
+    /// it mean different messages.
+    pub(crate) fn must_wait(&self, bound: u64) -> bool {
+        self.barrier.as_ref().is_some_and(|b| bound > b.from)
+    }
+
+    /// Whether more of what is given up can wait; if not, the peer must say it again.
+    pub(crate) fn has_room_to_wait(&self) -> bool {
+        let waiting = self.barrier.as_ref().map_or(0, |b| b.given_up.len());
+        waiting < MAX_GIVEN_UP
+    }
+
+    /// Holds back what is given up.
+    pub(crate) fn give_up_later(&mut self, given_up: GivenUp) {
+        if let Some(barrier) = &mut self.barrier {
+            barrier.given_up.push(given_up);
+        }
+    }
+
+    fn give_up(&mut self, given_up: &GivenUp) {
+        if given_up.interleaved.is_empty() {
+            self.skip_to(given_up.bound);
+        }
+        for (stream, last) in &given_up.plain {
+            self.skip_messages(*stream, *last, given_up.advance);
+        }
+        for skipped in &given_up.interleaved {
+            self.skip_mids(skipped.stream, skipped.unordered, skipped.mid);
+        }
+    }
+
+    /// Chunks of these streams, none meaning all, wait from this index on.
+    pub(crate) fn hold_behind(&mut self, streams: Vec<StreamId>, from: u64) {
+        debug_assert!(self.barrier.is_none(), "one reset at a time");
+        self.barrier
+            .get_or_insert_with(|| Box::new(Barrier::new(streams, from)));
+    }
+
+    /// Takes in the chunks below `bound` that were held, and what was given up of them.
+    pub(crate) fn release_below(&mut self, bound: u64, limits: Limits) -> Result<(), BadFragments> {
+        let Some(mut barrier) = self.barrier.take() else {
+            return Ok(());
+        };
+        while let Some((index, fragment)) = barrier.pop_below(bound) {
+            // Messages with numbers after those given up are in order only when these are skipped.
+            let given_up = barrier.given_up_below(index);
+            given_up.iter().for_each(|g| self.give_up(g));
+            self.bytes -= fragment.payload.len();
+            self.insert(index, fragment, limits)?;
+        }
+        let given_up = barrier.given_up_below(bound);
+        given_up.iter().for_each(|g| self.give_up(g));
+        self.barrier = Some(barrier);
+        Ok(())
+    }
+
+    /// The next messages of these streams, none meaning all, are numbered from 0; `interleaving`
+    /// if they come in I-DATA chunks.
+    pub(crate) fn reset_streams(&mut self, streams: &[StreamId], interleaving: bool) {
+        let all: Vec<StreamId> = match streams {
+            [] => self.orders.keys().copied().collect(),
+            named => named.to_vec(),
+        };
+        for id in all {
+            if interleaving {
+                self.drop_begun(id);
+            }
+            self.reset(id);
+        }
+    }
+
+    /// Messages and parts that the application has taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Those that it could have taken by now.
+    pub(crate) fn completed(&self) -> u64 {
+        self.taken + self.ready.len() as u64
+    }
+
+    /// Nothing waits any more.
+    pub(crate) fn lift_barrier(&mut self) {
+        if let Some(mut barrier) = self.barrier.take() {
+            // Nothing is left of it unless the peer has broken the rules.
+            while let Some((_, fragment)) = barrier.pop_below(u64::MAX) {
+                self.bytes -= fragment.payload.len();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use manyway_wire::{DataFlags, Ppid};
+
+    use super::*;
+    use crate::stream::Place;
+
+    const LIMITS: Limits = Limits {
+        max_message: 10,
+        span: 5,
+    };
+
+    fn whole(stream: u16, ssn: u16) -> Fragment {
+        Fragment {
+            stream: StreamId(stream),
+            place: Place::Plain(Ssn(ssn)),
+            ppid: Ppid(0),
+            flags: DataFlags {
+                begin: true,
+                end: true,
+                ..DataFlags::default()
+            },
+            payload: Bytes::from_static(b"x"),
+        }
+    }
+
+    fn streams(inbound: &mut Inbound) -> Vec<u16> {
+        std::iter::from_fn(|| inbound.pop())
+            .map(|m| m.stream.0)
+            .collect()
+    }
+
+    #[test]
+    fn what_belongs_behind_a_reset_waits_for_it() {
+        let mut inbound = Inbound::default();
+        inbound.insert(0, whole(1, 0), LIMITS).unwrap();
+        inbound.hold_behind(vec![StreamId(1)], 2);
+        inbound.insert(2, whole(1, 0), LIMITS).unwrap();
+        inbound.insert(3, whole(2, 0), LIMITS).unwrap();
+        assert!(inbound.cost() > inbound.buffered(), "held chunks count");
+        assert_eq!((inbound.completed(), inbound.taken()), (2, 0));
+        assert_eq!(streams(&mut inbound), [1, 2], "other streams go on");
+        inbound.insert(1, whole(1, 1), LIMITS).unwrap();
+        assert_eq!(streams(&mut inbound), [1]);
+        assert_eq!((inbound.completed(), inbound.taken()), (3, 3));
+        inbound.reset_streams(&[StreamId(1)], false);
+        inbound.release_below(u64::MAX, LIMITS).unwrap();
+        inbound.lift_barrier();
+        assert_eq!(streams(&mut inbound), [1]);
+        assert_eq!((inbound.buffered(), inbound.cost()), (0, 0));
+    }
+
+    #[test]
+    fn early_messages_are_given_out_when_their_stream_is_reset() {
+        let mut inbound = Inbound::default();
+        inbound.insert(1, whole(1, 1), LIMITS).unwrap();
+        inbound.insert(2, whole(2, 3), LIMITS).unwrap();
+        inbound.reset_streams(&[StreamId(2)], false);
+        assert_eq!(streams(&mut inbound), [2]);
+        inbound.reset_streams(&[], false);
+        assert_eq!(streams(&mut inbound), [1]);
+        inbound.insert(3, whole(1, 0), LIMITS).unwrap();
+        assert_eq!(streams(&mut inbound), [1]);
+    }
+
+    #[test]
+    fn what_is_given_up_behind_a_reset_is_not_the_message_before_it() {
+        let mut inbound = Inbound::default();
+        inbound.hold_behind(vec![], 0);
+        inbound.insert(0, whole(1, 0), LIMITS).unwrap();
+        assert!(inbound.must_wait(2));
+        inbound.give_up_later(GivenUp {
+            bound: 2,
+            advance: 1,
+            plain: vec![(StreamId(1), Ssn(0))],
+            interleaved: vec![],
+        });
+        inbound.insert(2, whole(1, 1), LIMITS).unwrap();
+        inbound.release_below(1, LIMITS).unwrap();
+        assert_eq!(streams(&mut inbound), [1]);
+        inbound.reset_streams(&[], false);
+        let tight = Limits { span: 0, ..LIMITS };
+        inbound.release_below(u64::MAX, tight).unwrap();
+        inbound.lift_barrier();
+        assert_eq!(streams(&mut inbound), [1], "number 0 was given up");
+    }
+
+    #[test]
+    fn no_more_is_held_than_the_peer_can_repeat() {
+        let mut inbound = Inbound::default();
+        inbound.hold_behind(vec![], 0);
+        let mut held = 0;
+        while inbound.has_room_to_wait() {
+            held += 1;
+            inbound.give_up_later(GivenUp {
+                bound: held,
+                advance: 1,
+                plain: vec![],
+                interleaved: vec![],
+            });
+        }
+        assert_eq!(held, MAX_GIVEN_UP as u64);
+    }
+}
