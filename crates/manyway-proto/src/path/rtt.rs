@@ -27,7 +27,8 @@ impl RttEstimator {
             latest: Duration::ZERO,
             rto: config.rto_initial,
             backoff: 0,
-            min: config.rto_min,
+            // The largest timeout is a promise; the least gives way.
+            min: config.rto_min.min(config.rto_max),
             max: config.rto_max,
             slack: config.sack_delay,
         }
@@ -60,9 +61,9 @@ impl RttEstimator {
 
     /// Raises the least timeout, and what it leaves for delayed acknowledgements.
     pub(crate) fn raise_min(&mut self, min: Duration, slack: Duration) {
-        self.min = self.min.max(min);
+        self.min = self.min.max(min).min(self.max);
         self.slack = self.slack.max(slack);
-        self.rto = self.rto.clamp(self.min, self.max.max(self.min));
+        self.rto = self.rto.clamp(self.min, self.max);
     }
 
     /// Forgets the back-off: the path answered.
@@ -120,5 +121,17 @@ mod tests {
             rtt.back_off();
         }
         assert_eq!(rtt.rto(), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn the_largest_timeout_is_kept_whatever_the_least_is() {
+        let config = TransportConfig {
+            rto_max: Duration::from_millis(50),
+            ..TransportConfig::default()
+        };
+        let mut rtt = RttEstimator::new(&config);
+        rtt.raise_min(Duration::from_secs(1), Duration::ZERO);
+        rtt.on_sample(Duration::from_micros(50));
+        assert_eq!(rtt.rto(), Duration::from_millis(50));
     }
 }
