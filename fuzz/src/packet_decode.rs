@@ -2,8 +2,9 @@
 //! bytes that decode to the same.
 
 use manyway_wire::{
-    AsconfRequests, Authentication, Causes, ChecksumPolicy, Chunk, Element, EncodeChunk, Packet,
-    PacketWriter, Parameters, RawChunk, ReconfigParameters, walk,
+    AsconfRequest, AsconfRequests, Authentication, Causes, ChecksumPolicy, Chunk, Element,
+    EncodeChunk, Packet, PacketWriter, ParameterType, Parameters, RawChunk, ReconfigParameters,
+    walk,
 };
 
 /// Runs one input.
@@ -71,6 +72,15 @@ fn check_authentication(bytes: &[u8], packet: &Packet<'_>, found: &Authenticatio
     assert!(again.pieces().flatten().eq(&covered));
 }
 
+fn lost_its_address(request: &AsconfRequest) -> bool {
+    let known = [
+        ParameterType::ADD_IP_ADDRESS,
+        ParameterType::DELETE_IP_ADDRESS,
+        ParameterType::SET_PRIMARY_ADDRESS,
+    ];
+    request.action.address().is_none() && known.contains(&request.action.kind())
+}
+
 fn check(element: Element<'_>) {
     let mut wire = Vec::new();
     match element {
@@ -89,6 +99,8 @@ fn check(element: Element<'_>) {
             assert!(Causes::from_bytes(&wire).iter().eq([Ok(cause)]));
             assert!(!cause.to_string().chars().any(char::is_control));
         }
+        // A known request about an address of an unknown type does not keep that address.
+        Element::Request(request) if lost_its_address(&request) => {}
         Element::Request(request) => {
             request.encode(&mut wire);
             assert!(AsconfRequests::from_bytes(&wire).iter().eq([Ok(request)]));
