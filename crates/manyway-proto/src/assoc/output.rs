@@ -298,6 +298,23 @@ impl Association {
         chunk.map_or(0, |c| c.packet_len(headers)).max(size)
     }
 
+    /// The packet of `size` bytes that was just written, alone in its batch.
+    pub(super) fn one_packet(
+        &self,
+        id: PathId,
+        size: usize,
+        may_fragment: bool,
+    ) -> Option<Transmit> {
+        Some(Transmit {
+            path: self.paths.get(id)?.tuple,
+            size,
+            segment_size: None,
+            may_fragment,
+            assoc: Some(self.id),
+            path_id: Some(id),
+        })
+    }
+
     pub(super) fn on_packet_sent(&mut self, now: Instant, id: PathId, len: usize) {
         self.paths.on_packet_sent(now, id);
         if let Some(path) = self.paths.get_mut(id) {
@@ -353,16 +370,7 @@ impl Association {
         let len = self.complete(protection, writer);
         self.on_handshake_sent(now);
         self.on_packet_sent(now, id, len);
-        let path = self.paths.get(id)?.tuple;
-        let (assoc, path_id) = (Some(self.id), Some(id));
-        Some(Transmit {
-            path,
-            size: len,
-            segment_size: None,
-            may_fragment: false,
-            assoc,
-            path_id,
-        })
+        self.one_packet(id, len, false)
     }
 
     /// A packet that tests whether larger ones pass.
@@ -375,7 +383,7 @@ impl Association {
             .iter_mut()
             .find(|p| p.probe_due && p.state == PathState::Active)?;
         path.probe_due = false;
-        let (id, tuple, protection) = (path.id, path.tuple, path.protection);
+        let (id, protection) = (path.id, path.protection);
         let size = path.size.probe()?;
         let header = self.header(self.identity.peer_tag);
         let mut writer = PacketWriter::new(buf, &header, size);
@@ -385,15 +393,7 @@ impl Association {
         }
         let len = self.complete(protection, writer);
         self.on_packet_sent(now, id, len);
-        let (assoc, path_id) = (Some(self.id), Some(id));
-        Some(Transmit {
-            path: tuple,
-            size: len,
-            segment_size: None,
-            may_fragment: false,
-            assoc,
-            path_id,
-        })
+        self.one_packet(id, len, false)
     }
 }
 

@@ -26,7 +26,7 @@ impl Association {
             return None;
         }
         let path = self.paths.get(id)?;
-        let (tuple, protection) = (path.tuple, path.protection);
+        let protection = path.protection;
         let header = self.header(self.identity.peer_tag);
         let mut writer = PacketWriter::new(buf, &header, path.size.current());
         self.begin_auth(id, false, &mut writer);
@@ -37,14 +37,7 @@ impl Association {
         let len = self.complete(protection, writer);
         self.on_packet_sent(now, id, len);
         self.arm_data_timers(now, id);
-        Some(Transmit {
-            path: tuple,
-            size: len,
-            segment_size: None,
-            may_fragment: false,
-            assoc: Some(self.id),
-            path_id: Some(id),
-        })
+        self.one_packet(id, len, false)
     }
 
     /// Looks at each chunk once on the way from the cumulative point to the end, so that a chunk

@@ -95,7 +95,7 @@ impl Association {
             return None;
         }
         let path = self.paths.iter().find(|p| p.recovery.tlp.is_due())?;
-        let (id, tuple, protection) = (path.id, path.tuple, path.protection);
+        let (id, protection) = (path.id, path.protection);
         let (size, number) = (path.size.current(), path.sent.next_number());
         let last = self.last_in_flight(id);
         let chunk = last.and_then(|e| self.sender.outstanding.get(e.index));
@@ -125,14 +125,7 @@ impl Association {
         let len = self.complete(protection, writer);
         self.on_packet_sent(now, id, len);
         self.arm_data_timers(now, id);
-        Some(Transmit {
-            path: tuple,
-            size: len,
-            segment_size: None,
-            may_fragment: len > size,
-            assoc: Some(self.id),
-            path_id: Some(id),
-        })
+        self.one_packet(id, len, len > size)
     }
 
     fn last_in_flight(&mut self, id: PathId) -> Option<Entry> {

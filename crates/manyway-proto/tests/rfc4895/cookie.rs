@@ -98,10 +98,10 @@ fn only_the_key_of_the_old_association_restarts_it() {
     assert_ne!(new, plain.vectors);
 }
 
-#[test]
-fn our_cookie_echo_is_authenticated_if_the_server_wants_it() {
+/// What leaves once a server that demands `kind` authenticated has answered INIT.
+fn cookie_echo_with_data(kind: ChunkType) -> (Plain, Vec<crate::plain::Seen>) {
     let offer = Offer {
-        chunks: vec![ChunkType::COOKIE_ECHO],
+        chunks: vec![kind],
         ..Offer::default()
     };
     let mut plain = Plain::new(EndpointConfig::default(), offer);
@@ -111,6 +111,12 @@ fn our_cookie_echo_is_authenticated_if_the_server_wants_it() {
         .unwrap();
     plain.answer_init();
     let sent = plain.take();
+    (plain, sent)
+}
+
+#[test]
+fn our_cookie_echo_is_authenticated_if_the_server_wants_it() {
+    let (plain, sent) = cookie_echo_with_data(ChunkType::COOKIE_ECHO);
     assert_eq!(sent.len(), 1);
     assert_eq!(
         plain.authenticated(&sent[0]),
@@ -120,17 +126,7 @@ fn our_cookie_echo_is_authenticated_if_the_server_wants_it() {
 
 #[test]
 fn data_that_ride_along_with_the_cookie_are_authenticated_behind_it() {
-    let offer = Offer {
-        chunks: vec![ChunkType::DATA],
-        ..Offer::default()
-    };
-    let mut plain = Plain::new(EndpointConfig::default(), offer);
-    plain.connect(vec![ours(1)]);
-    plain
-        .command(|_, a| a.send(Message::new(0, vec![1; 10])))
-        .unwrap();
-    plain.answer_init();
-    let sent = plain.take();
+    let (mut plain, sent) = cookie_echo_with_data(ChunkType::DATA);
     assert_eq!(
         sent[0].kinds(),
         [ChunkType::COOKIE_ECHO, ChunkType::AUTH, ChunkType::DATA]
