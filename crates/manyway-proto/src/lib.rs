@@ -45,6 +45,7 @@ mod assoc;
 mod cc;
 mod cmt;
 mod config;
+mod ecn;
 mod endpoint;
 mod error;
 mod event;
@@ -66,6 +67,7 @@ pub use assoc::{
 };
 pub use cc::{Acked, Controller, ControllerKind, Cubic, Reno};
 pub use config::{EndpointConfig, TransportConfig};
+pub use ecn::Ecn;
 pub use endpoint::{Connect, Endpoint, EndpointStats, Transmit};
 pub use error::{
     CloseReason, ConnectError, ListenError, PathError, ReconfigError, SendError, StreamError,

@@ -71,6 +71,10 @@ pub struct AssocStats {
     pub out_of_range_chunks: u64,
     /// Answers that were not sent because too many waited, or because they would be too large.
     pub dropped_answers: u64,
+    /// Packets with data that arrived with a congestion mark (RFC 3168).
+    pub congestion_marks: u64,
+    /// Reductions of a window because of marks that the peer echoed.
+    pub congestion_reductions: u64,
     /// Re-configuration requests of the peer that were not carried out: denied, for streams that do
     /// not exist, or out of turn (RFC 6525).
     pub reconfig_refused: u64,

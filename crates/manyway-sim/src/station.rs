@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use manyway_proto::{
-    AssocId, Association, Endpoint, Event, FourTuple, Message, Ppid, SendError, StreamId, Transmit,
+    AssocId, Association, Ecn, Endpoint, Event, FourTuple, Message, Ppid, SendError, StreamId,
+    Transmit,
 };
 
 use crate::Instant;
@@ -250,6 +251,17 @@ impl Station {
 impl Node for Station {
     fn handle_datagram(&mut self, now: Instant, path: FourTuple, datagram: Bytes) {
         self.endpoint.handle_datagram(now, path, datagram);
+    }
+
+    fn handle_marked_datagram(
+        &mut self,
+        now: Instant,
+        path: FourTuple,
+        mark: Option<Ecn>,
+        datagram: Bytes,
+    ) {
+        self.endpoint
+            .handle_marked_datagram(now, path, mark, datagram);
     }
 
     fn poll_transmit(

@@ -1,7 +1,7 @@
 //! What goes into a packet, in the order of RFC 9260, section 6.10: control chunks, SACK, DATA.
 
 use manyway_wire::{
-    Abort, COMMON_HEADER_LEN, CauseList, CookieAck, EncodeChunk, ErrorChunk, Heartbeat,
+    Abort, COMMON_HEADER_LEN, CauseList, CookieAck, Cwr, EncodeChunk, ErrorChunk, Heartbeat,
     HeartbeatAck, PacketWriter, Pad, Shutdown, ShutdownAck, ShutdownComplete,
 };
 
@@ -53,6 +53,9 @@ fn push_control(writer: &mut PacketWriter<'_>, control: &Control) -> bool {
             cumulative_tsn_ack: *tsn,
         }),
         Control::ShutdownAck => writer.push(&ShutdownAck),
+        Control::Cwr(lowest_tsn) => writer.push(&Cwr {
+            lowest_tsn: *lowest_tsn,
+        }),
         Control::ShutdownComplete => writer.push(&ShutdownComplete {
             reflected_tag: false,
         }),
@@ -227,6 +230,7 @@ impl Association {
             ppid: piece.ppid,
             flags: piece.flags,
             payload: piece.payload,
+            ecn_capable: self.sender.marking,
             membership: Membership::default(),
             transmissions: 1,
             moved: false,

@@ -17,6 +17,7 @@ impl Association {
     pub(super) fn bundle_sack(&mut self, writer: &mut PacketWriter<'_>) {
         let non_renegable = self.has(Extension::NrSack);
         let fixed = if non_renegable { NR_SACK_LEN } else { SACK_LEN };
+        self.bundle_echoes(writer);
         let Some(room) = writer.remaining().checked_sub(fixed) else {
             return;
         };

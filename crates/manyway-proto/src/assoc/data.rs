@@ -96,6 +96,8 @@ impl Association {
     }
 
     fn handle_user_data(&mut self, now: Instant, ctx: &mut PacketContext<'_>, data: &UserData<'_>) {
+        let lowest = ctx.lowest_tsn.filter(|lowest| lowest.is_before(data.tsn));
+        ctx.lowest_tsn = Some(lowest.unwrap_or(data.tsn));
         let contiguous_before = self.receiver.tsns.is_contiguous();
         let mut urgency = if data.flags.immediate {
             Urgency::Immediate

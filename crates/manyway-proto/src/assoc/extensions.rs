@@ -50,6 +50,7 @@ impl Extension {
         Self::Interleaving,
         Self::ZeroChecksum,
         Self::StreamReconfig,
+        Self::Ecn,
     ];
 
     /// Those that are announced by listing a chunk type, in the order in which they are listed.
@@ -180,6 +181,7 @@ impl Extensions {
             Parameter::ForwardTsnSupported => {
                 *self = self.with(Extension::PartialReliability);
             }
+            Parameter::EcnCapable => *self = self.with(Extension::Ecn),
             Parameter::Unknown(raw) if raw.kind == DYNAMIC_PATHS => {
                 *self = self.with(Extension::DynamicPaths);
             }
@@ -214,6 +216,11 @@ impl Extensions {
         //# An endpoint willing to accept SCTP packets with an incorrect checksum of zero MUST include the Zero Checksum Acceptable Chunk Parameter indicating the alternate error detection method it is willing to use in the INIT or INIT ACK chunk it sends.
         if self.contains(Extension::ZeroChecksum) {
             list.push(&Parameter::ZeroChecksumAcceptable(EDMID_SCTP_OVER_DTLS));
+        }
+        //= https://www.rfc-editor.org/rfc/rfc4960#appendix-A
+        //# To indicate that an endpoint is ECN capable, an endpoint SHOULD add to the INIT and or INIT ACK chunk the TLV reserved for ECN.
+        if self.contains(Extension::Ecn) {
+            list.push(&Parameter::EcnCapable);
         }
         if self.contains(Extension::DynamicPaths) {
             let [high, low] = DYNAMIC_PATHS.0.to_be_bytes();

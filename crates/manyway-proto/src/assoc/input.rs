@@ -1,11 +1,12 @@
 //! A packet's way in: the path it came on, its protection, its chunks.
 
 use bytes::Bytes;
-use manyway_wire::{Cause, CauseList, Chunk, DecodeError, RawChunk, UnrecognizedAction};
+use manyway_wire::{Cause, CauseList, Chunk, DecodeError, RawChunk, Tsn, UnrecognizedAction};
 
 use super::auth::Screened;
 use super::outbox::Control;
 use super::{AssocState, Association, Extension};
+use crate::ecn::Ecn;
 use crate::path::{FourTuple, PathId};
 use crate::recv::Urgency;
 use crate::seal::Protection;
@@ -20,6 +21,8 @@ pub(super) struct PacketContext<'a> {
     pub(super) datagram: &'a Bytes,
     /// Set once the packet had a DATA chunk.
     pub(super) data: Option<Urgency>,
+    /// The lowest TSN in the packet.
+    pub(super) lowest_tsn: Option<Tsn>,
     /// Set once an AUTH chunk has proven that the rest of the packet is the peer's.
     pub(super) authenticated: bool,
     /// ASCONF chunks that the packet had so far.
@@ -28,7 +31,13 @@ pub(super) struct PacketContext<'a> {
 
 impl Association {
     /// A packet whose verification tag and ports are this association's.
-    pub(crate) fn handle_packet(&mut self, now: Instant, tuple: FourTuple, datagram: &Bytes) {
+    pub(crate) fn handle_packet(
+        &mut self,
+        now: Instant,
+        tuple: FourTuple,
+        mark: Option<Ecn>,
+        datagram: &Bytes,
+    ) {
         let known = self.paths.by_tuple(&tuple);
         let protection = known
             .and_then(|id| self.paths.get(id))
@@ -61,6 +70,7 @@ impl Association {
             tuple,
             datagram,
             data: None,
+            lowest_tsn: None,
             authenticated: false,
             asconfs: 0,
         };
@@ -77,6 +87,9 @@ impl Association {
             if self.handle_chunk(now, &mut context, &raw).is_stop() || self.is_closed() {
                 break;
             }
+        }
+        if let Some(lowest) = context.lowest_tsn.filter(|_| mark == Some(Ecn::Ce)) {
+            self.on_congestion_mark(context.path, lowest);
         }
         if let Some(urgency) = context.data {
             self.on_data_packet(now, context.path, urgency);
@@ -127,7 +140,9 @@ impl Association {
             Chunk::Abort(abort) if !abort.reflected_tag => self.handle_abort(&abort),
             Chunk::ShutdownComplete(_) | Chunk::Abort(_) => self.stats.dropped_packets += 1,
             Chunk::Error(error) => self.handle_error(&error),
-            Chunk::Pad | Chunk::Ecne(_) | Chunk::Cwr(_) => {}
+            Chunk::Ecne(ecne) => self.handle_ecne(now, ctx.path, ecne),
+            Chunk::Cwr(cwr) => self.handle_cwr(cwr),
+            Chunk::Pad => {}
             // Decided by the endpoint before the association sees them.
             Chunk::Init(_) | Chunk::CookieEcho(_) => {}
             //= https://www.rfc-editor.org/rfc/rfc3758#section-3.3.1

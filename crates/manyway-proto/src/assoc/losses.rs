@@ -44,6 +44,9 @@ impl Association {
                     //# Restart the T3-rtx timer only if the last SACK chunk acknowledged the lowest outstanding TSN number sent to that address or the endpoint is retransmitting the first outstanding DATA chunk sent to that address
                     path.timers.t3 = None;
                     let bytes = outstanding.get(entry.index).map_or(0, |c| c.flight_bytes());
+                    if outstanding.get(entry.index).is_some_and(|c| c.ecn_capable) {
+                        path.ecn.on_lost();
+                    }
                     outstanding.mark_lost(entry.index);
                     path.in_flight -= bytes;
                     path.counters.lost_packets += u64::from(last_lost != Some(entry.number));
@@ -161,6 +164,9 @@ impl Association {
                 number: entry.number,
             };
             if outstanding.is_in_flight(entry.index, shot) {
+                if outstanding.get(entry.index).is_some_and(|c| c.ecn_capable) {
+                    path.ecn.on_lost();
+                }
                 outstanding.mark_lost(entry.index);
                 counters.lost_packets += u64::from(last_number != Some(entry.number));
                 last_number = Some(entry.number);

@@ -12,6 +12,7 @@
 //! | `auth` | authenticated chunks |
 //! | `asconf` | addresses that come and go |
 //! | `failover` | paths to the addresses that a plain peer named |
+//! | `ecn` | congestion told by marks |
 //! | `reconfig` | streams that are reset and added |
 //! | `moving` | packets from unknown addresses, paths that follow the peer |
 //! | `path_errors` | paths that stop answering |
@@ -52,6 +53,7 @@ mod bundle_sack;
 mod collision;
 mod commands;
 mod data;
+mod ecn;
 mod extensions;
 mod failover;
 mod forward_tsn;
@@ -197,6 +199,7 @@ impl Association {
                 can_abandon_sent: false,
                 forward: Forward::default(),
                 blocked: false,
+                marking: false,
             },
             receiver: Receiver {
                 tsns: TsnMap::new(Tsn(0)),

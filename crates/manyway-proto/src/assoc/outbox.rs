@@ -28,6 +28,8 @@ pub(super) enum Control {
     AsconfAck(Bytes),
     /// An encoded RE-CONFIG chunk.
     Reconfig(Bytes),
+    /// The window was reduced because of the mark that is echoed for this TSN.
+    Cwr(Tsn),
 }
 
 /// Control chunks in the order they leave, each bound to the path it answers.

@@ -198,6 +198,9 @@ impl Association {
     ) -> Option<Transmit> {
         let mut segment: Option<usize> = None;
         let mut count = 0;
+        let mark = self.mark_for(id).filter(|_| with_data);
+        self.sender.marking = mark.is_some();
+        let next = self.sender.outstanding.next_index();
         while count < max_datagrams.max(1) {
             let data = with_data && (count == 0 || self.may_extend(now, id, segment?));
             if count > 0 && !data {
@@ -214,9 +217,12 @@ impl Association {
                 break;
             }
         }
+        self.sender.marking = false;
         if count == 0 {
             return None;
         }
+        // A packet without data must not be marked.
+        let ecn = mark.filter(|_| self.sender.outstanding.next_index() > next);
         let path = self.paths.get(id)?;
         let segment_size = if count > 1 { segment } else { None };
         Some(Transmit {
@@ -224,6 +230,7 @@ impl Association {
             size: buf.len(),
             segment_size,
             may_fragment: buf.len() > path.size.current() && count == 1,
+            ecn,
             assoc: Some(self.id),
             path_id: Some(id),
         })
@@ -310,6 +317,7 @@ impl Association {
             size,
             segment_size: None,
             may_fragment,
+            ecn: None,
             assoc: Some(self.id),
             path_id: Some(id),
         })

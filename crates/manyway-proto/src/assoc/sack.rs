@@ -249,6 +249,7 @@ fn on_chunk_acked(
             path.sent.on_acked(shot.number);
             let size = COMMON_HEADER_LEN + chunk.flight_bytes() as usize;
             path.size.on_delivered(size);
+            path.ecn.on_delivered(chunk.ecn_capable);
             let (sent_at, sent_once) = (chunk.sent_at, chunk.transmissions == 1);
             if sent_once {
                 let rack = &mut path.recovery.rack;

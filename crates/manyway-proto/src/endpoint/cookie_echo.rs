@@ -76,7 +76,7 @@ impl Endpoint {
         slot.assoc
             .handle_cookie_echo(self.now, path, &cookie.peer, verified);
         // The rest of the packet is data, as good as any.
-        slot.assoc.handle_packet(self.now, path, datagram);
+        slot.assoc.handle_packet(self.now, path, None, datagram);
         self.touch(id);
     }
 
@@ -143,7 +143,7 @@ impl Endpoint {
         self.stats.associations_accepted += 1;
         // The rest of the packet is the first data.
         if let Some(slot) = self.slots.get_mut(&id) {
-            slot.assoc.handle_packet(self.now, path, datagram);
+            slot.assoc.handle_packet(self.now, path, None, datagram);
         }
         self.touch(id);
     }

@@ -8,6 +8,7 @@ use manyway_wire::{
 
 use super::{Endpoint, ReflectedKey, Slot};
 use crate::assoc::AssocId;
+use crate::ecn::Ecn;
 use crate::path::FourTuple;
 use crate::time::Instant;
 
@@ -18,13 +19,24 @@ impl Endpoint {
     /// A datagram arrived: `path.local` is the address it was sent to, `path.remote` where it came
     /// from.
     pub fn handle_datagram(&mut self, now: Instant, path: FourTuple, datagram: Bytes) {
+        self.handle_marked_datagram(now, path, None, datagram);
+    }
+
+    /// As [`Endpoint::handle_datagram`], where it is known what the IP header said of congestion.
+    pub fn handle_marked_datagram(
+        &mut self,
+        now: Instant,
+        path: FourTuple,
+        mark: Option<Ecn>,
+        datagram: Bytes,
+    ) {
         self.advance(now);
         let Some(tag) = verification_tag(&datagram) else {
             self.stats.malformed_packets += 1;
             return;
         };
         match self.by_tag.get(&tag).copied() {
-            Some(id) => self.handle_known(path, id, &datagram),
+            Some(id) => self.handle_known(path, id, mark, &datagram),
             None => self.handle_unknown(path, &datagram),
         }
     }
@@ -44,7 +56,7 @@ impl Endpoint {
 
     //= https://www.rfc-editor.org/rfc/rfc9260#section-8.5
     //# When receiving an SCTP packet, the endpoint MUST ensure that the value in the Verification Tag field of the received SCTP packet matches its own tag
-    fn handle_known(&mut self, path: FourTuple, id: AssocId, datagram: &Bytes) {
+    fn handle_known(&mut self, path: FourTuple, id: AssocId, mark: Option<Ecn>, datagram: &Bytes) {
         let now = self.now;
         if self.is_the_endpoints(id, datagram) {
             return self.handle_unknown(path, datagram);
@@ -61,7 +73,7 @@ impl Endpoint {
             return;
         }
         slot.assoc.set_receive_grant(grant);
-        slot.assoc.handle_packet(now, path, datagram);
+        slot.assoc.handle_packet(now, path, mark, datagram);
         self.count_memory(id);
         self.touch(id);
     }

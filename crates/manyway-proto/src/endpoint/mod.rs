@@ -12,6 +12,7 @@ use rand::{Rng, RngExt, SeedableRng};
 
 use crate::assoc::{AssocId, Association, Identity};
 use crate::config::{EndpointConfig, TransportConfig};
+use crate::ecn::Ecn;
 use crate::error::{ConnectError, ListenError};
 use crate::event::Event;
 use crate::path::{FourTuple, PathId};
@@ -65,6 +66,8 @@ pub struct Transmit {
     /// The packet is larger than the path is known to carry, because a chunk was cut for another
     /// path: let IP fragment it. Only ever one datagram.
     pub may_fragment: bool,
+    /// What the IP headers shall say of congestion, the same for all datagrams.
+    pub ecn: Option<Ecn>,
     /// Whose packets they are; `None` for the endpoint's own answers.
     pub assoc: Option<AssocId>,
     /// On which of its paths.

@@ -59,6 +59,7 @@ fn own(path: FourTuple, size: usize) -> Transmit {
         size,
         segment_size: None,
         may_fragment: false,
+        ecn: None,
         assoc: None,
         path_id: None,
     }

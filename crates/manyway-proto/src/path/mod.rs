@@ -13,6 +13,7 @@ use crate::send::SentLog;
 use crate::time::{Instant, earlier};
 
 mod candidates;
+mod ecn;
 mod heartbeat;
 mod info;
 mod manager;
@@ -24,6 +25,7 @@ mod state;
 mod thresholds;
 
 pub(crate) use candidates::CandidateLimit;
+pub(crate) use ecn::PathEcn;
 pub(crate) use heartbeat::{HEARTBEAT_INFO_LEN, Heartbeats};
 pub use info::PathInfo;
 pub(crate) use manager::choose_pairs;
@@ -153,6 +155,7 @@ pub(crate) struct Path {
     pub(crate) rate: DeliveryRate,
     /// When data last left here.
     pub(crate) last_data_sent: Option<Instant>,
+    pub(crate) ecn: PathEcn,
     pub(crate) error_count: u32,
     pub(crate) thresholds: PathThresholds,
     /// Timeouts of data in a row; heartbeats, being small, may pass where data vanish.
@@ -197,6 +200,7 @@ impl Path {
             recovery: Recovery::default(),
             rate: DeliveryRate::default(),
             last_data_sent: None,
+            ecn: PathEcn::default(),
             error_count: 0,
             thresholds: PathThresholds::of(config),
             data_timeouts: 0,
@@ -225,6 +229,7 @@ impl Path {
         self.recovery = Recovery::default();
         self.rate = DeliveryRate::default();
         self.last_data_sent = None;
+        self.ecn = PathEcn::default();
         self.error_count = 0;
         self.heartbeats = Heartbeats::default();
         self.timers = PathTimers::default();

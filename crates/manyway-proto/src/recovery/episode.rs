@@ -10,6 +10,8 @@ pub(crate) enum Cause {
     Probe,
     /// The retransmission timer.
     Timeout,
+    /// A congestion mark that the peer echoed: nothing can prove it wrong.
+    Mark,
 }
 
 /// The latest reduction: it answers for losses of packets `from..to`. Once all of them are known

@@ -247,6 +247,7 @@ impl Outstanding {
             moved: false,
             sent_at: Instant::ZERO,
             fate: Fate::Lost(Shot::NONE),
+            ecn_capable: false,
             membership: Membership::default(),
         };
         self.push_of(id, chunk);
@@ -405,6 +406,7 @@ mod tests {
                 path: PathId::new(1),
                 number: 0,
             }),
+            ecn_capable: false,
             membership: Membership::default(),
         }
     }

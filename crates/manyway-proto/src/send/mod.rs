@@ -43,6 +43,8 @@ pub(crate) struct Sender {
     pub(crate) reneges: u32,
     /// The application was refused and waits for room.
     pub(crate) blocked: bool,
+    /// The packets at hand say that they are ECN-capable.
+    pub(crate) marking: bool,
     /// Which queued messages may be given up.
     pub(crate) expendable: Expendable,
     /// The peer understands that sent messages are given up.

@@ -60,6 +60,8 @@ pub(crate) struct SentChunk {
     pub(crate) moved: bool,
     pub(crate) sent_at: Instant,
     pub(crate) fate: Fate,
+    /// Its packet, the last one, said that it is ECN-capable.
+    pub(crate) ecn_capable: bool,
     pub(crate) membership: Membership,
 }
 
@@ -284,6 +286,7 @@ impl Outstanding {
             chunk.fate = Fate::InFlight(shot);
             chunk.transmissions = chunk.transmissions.saturating_add(1);
             chunk.sent_at = now;
+            chunk.ecn_capable = false;
         }
     }
 

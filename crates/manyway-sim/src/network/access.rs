@@ -104,6 +104,7 @@ impl<N: Node> Network<N> {
             destination,
             payload,
             may_fragment: false,
+            ecn: None,
         });
     }
 

@@ -3,8 +3,8 @@
 //!
 //! Every interface is joined to the core by one link in each direction, behind a NAT or not. The
 //! core itself takes no time and reaches every public address. Nothing depends on anything but the
-//! seed, so a run can be repeated exactly. Datagrams are not ECN-capable here: a link's congestion
-//! marks have no effect.
+//! seed, so a run can be repeated exactly.
+//! A link's congestion marks are set on the datagrams that are ECN-capable.
 
 mod access;
 mod action;
@@ -17,6 +17,7 @@ mod world;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
+use manyway_proto::Ecn;
 
 pub use action::{Action, Direction};
 pub use node::Node;
@@ -91,9 +92,18 @@ struct Packet {
     payload: Bytes,
     /// IP may fragment it: no link is too narrow for it.
     may_fragment: bool,
+    /// What its IP header says of congestion.
+    ecn: Option<Ecn>,
 }
 
 impl Packet {
+    /// A queue on the way is too long, if `congested`.
+    fn mark(&mut self, congested: bool) {
+        if congested && self.ecn.is_some() {
+            self.ecn = Some(Ecn::Ce);
+        }
+    }
+
     /// Its length on a link that carries packets of `mtu` bytes. Fragments count as one packet of
     /// the largest size, which favours them by a little.
     fn wire_len(&self, mtu: usize) -> usize {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use manyway_proto::{Endpoint, FourTuple, Transmit};
+use manyway_proto::{Ecn, Endpoint, FourTuple, Transmit};
 
 use crate::Instant;
 
@@ -14,6 +14,17 @@ use crate::Instant;
 pub trait Node {
     /// A datagram has arrived at `path.local` from `path.remote`.
     fn handle_datagram(&mut self, now: Instant, path: FourTuple, datagram: Bytes);
+
+    /// As [`Node::handle_datagram`], with what the IP header said of congestion.
+    fn handle_marked_datagram(
+        &mut self,
+        now: Instant,
+        path: FourTuple,
+        _mark: Option<Ecn>,
+        datagram: Bytes,
+    ) {
+        self.handle_datagram(now, path, datagram);
+    }
 
     /// The next datagrams to be sent, in `buf`, which the callee clears first.
     fn poll_transmit(

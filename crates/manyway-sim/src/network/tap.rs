@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use manyway_proto::Ecn;
 
 use super::{InterfaceId, Packet};
 use crate::{Instant, PcapWriter, inet};
@@ -27,6 +28,8 @@ pub struct Sent<'a> {
     pub destination: SocketAddr,
     /// The datagram.
     pub payload: &'a Bytes,
+    /// What the IP header says of congestion.
+    pub ecn: Option<Ecn>,
 }
 
 /// What a hook does to a datagram.
@@ -47,6 +50,8 @@ pub enum Verdict {
     },
     /// Sends another payload instead.
     Replace(Bytes),
+    /// Changes what the IP header says of congestion.
+    Mark(Option<Ecn>),
     /// Holds it back, so that later ones overtake it.
     Delay(Duration),
 }

@@ -37,6 +37,7 @@ impl Node for Ticker {
             size: buf.len(),
             segment_size: None,
             may_fragment: false,
+            ecn: None,
             assoc: None,
             path_id: None,
         })

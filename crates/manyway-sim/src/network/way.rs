@@ -63,6 +63,7 @@ impl<N: Node> Network<N> {
                     destination: remote,
                     payload,
                     may_fragment: transmit.may_fragment,
+                    ecn: transmit.ecn,
                 },
             );
         }
@@ -89,6 +90,7 @@ impl<N: Node> Network<N> {
             source,
             destination,
             ref payload,
+            ecn,
             ..
         } = packet;
         let sent = Sent {
@@ -98,6 +100,7 @@ impl<N: Node> Network<N> {
             source,
             destination,
             payload,
+            ecn,
         };
         let verdict = self.hook.as_mut().map_or(Verdict::Pass, |hook| hook(&sent));
         match verdict {
@@ -111,6 +114,7 @@ impl<N: Node> Network<N> {
                 packet.payload = tap::corrupt(&packet.payload, offset, mask);
             }
             Verdict::Replace(payload) => packet.payload = payload,
+            Verdict::Mark(ecn) => packet.ecn = ecn,
             Verdict::Delay(time) => {
                 self.queue.push(now + time, Happening::Depart(from, packet));
                 return;
@@ -119,14 +123,17 @@ impl<N: Node> Network<N> {
         self.enter_uplink(from, packet);
     }
 
-    pub(super) fn enter_uplink(&mut self, from: InterfaceId, packet: Packet) {
+    pub(super) fn enter_uplink(&mut self, from: InterfaceId, mut packet: Packet) {
         let now = self.now;
         self.record(from.host, &packet);
         let link = &mut self.interface_mut(from).up;
         let (mtu, delay) = (link.config().mtu, link.config().delay);
         let len = packet.wire_len(mtu);
         match link.enqueue(now, len) {
-            Outcome::Deliver { at, .. } => self.queue.push(at, Happening::Core(from, packet)),
+            Outcome::Deliver { at, mark } => {
+                packet.mark(mark);
+                self.queue.push(at, Happening::Core(from, packet));
+            }
             Outcome::Dropped(LinkDrop::TooBig) if self.icmp => {
                 let report = Happening::TooBig(from, packet, mtu);
                 self.queue.push(now + delay, report);
@@ -188,7 +195,8 @@ impl<N: Node> Network<N> {
         let link = &mut self.interface_mut(to).down;
         let len = packet.wire_len(link.config().mtu);
         let outcome = link.enqueue(now, len);
-        if let Outcome::Deliver { at, .. } = outcome {
+        if let Outcome::Deliver { at, mark } = outcome {
+            packet.mark(mark);
             self.queue.push(at, Happening::Arrive(to, packet));
         }
     }
@@ -216,7 +224,7 @@ impl<N: Node> Network<N> {
             remote: packet.source,
         };
         self.with_node(to.host, |node| {
-            node.handle_datagram(now, path, packet.payload);
+            node.handle_marked_datagram(now, path, packet.ecn, packet.payload);
         });
     }
 

@@ -4,6 +4,7 @@ mod acknowledging;
 mod aggregation;
 mod both_ends;
 mod cuts;
+mod ecn;
 mod ending;
 mod families;
 mod handshake;

@@ -9,7 +9,7 @@ use crate::packet::{CHUNK_HEADER_LEN, ChunkType, RawChunk};
 use crate::serial::Tsn;
 
 macro_rules! ecn_chunk {
-    ($(#[$meta:meta])* $name:ident, $kind:expr, $label:literal) => {
+    ($(#[$meta:meta])* $name:ident, $kind:expr, $label:literal, $extra:literal) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub struct $name {
@@ -21,10 +21,14 @@ macro_rules! ecn_chunk {
             #[doc = concat!("Reads a chunk of type ", $label, ".")]
             ///
             /// # Errors
-            /// [`DecodeError::BadLength`] unless it is 8 bytes long.
+            /// [`DecodeError::BadLength`] unless it is 8 bytes long; an ECNE may have 4 more.
             pub fn decode(raw: &RawChunk<'_>) -> Result<Self, DecodeError> {
                 expect_kind(raw, $kind)?;
-                let field = exactly::<4>(raw.value, CHUNK_HEADER_LEN, $label)?;
+                let value = match raw.value.len() {
+                    len if len == 4 + $extra => &raw.value[..4],
+                    _ => raw.value,
+                };
+                let field = exactly::<4>(value, CHUNK_HEADER_LEN, $label)?;
                 Ok(Self { lowest_tsn: Tsn(u32::from_be_bytes(field)) })
             }
         }
@@ -42,13 +46,14 @@ macro_rules! ecn_chunk {
 }
 
 ecn_chunk! {
-    /// An ECNE chunk: a packet arrived with a congestion mark.
-    Ecne, ChunkType::ECNE, "ECNE"
+    /// An ECNE chunk: a packet arrived with a congestion mark. FreeBSD and usrsctp add a counter of
+    /// 4 bytes, which is ignored.
+    Ecne, ChunkType::ECNE, "ECNE", 4
 }
 
 ecn_chunk! {
     /// A CWR chunk: the sender of the marked packet has reduced its window.
-    Cwr, ChunkType::CWR, "CWR"
+    Cwr, ChunkType::CWR, "CWR", 0
 }
 
 #[cfg(test)]
@@ -70,6 +75,9 @@ mod tests {
     fn other_lengths_are_errors() {
         let error = |what, length| DecodeError::BadLength { what, length };
         assert_eq!(Ecne::decode(&raw(&[12, 0, 0, 4])), Err(error("ECNE", 4)));
+        let counted = [12, 0, 0, 12, 0, 0, 0, 9, 0, 0, 0, 1];
+        let ecne = Ecne { lowest_tsn: Tsn(9) };
+        assert_eq!(Ecne::decode(&raw(&counted)), Ok(ecne));
         let long = [13, 0, 0, 9, 0, 0, 0, 9, 0];
         assert_eq!(Cwr::decode(&raw(&long)), Err(error("CWR", 9)));
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use manyway_net::udp::{IcmpErrorKind, UdpSocket};
-use manyway_proto::FourTuple;
+use manyway_proto::{Ecn, FourTuple};
 
 use super::{Driver, Progress};
 
@@ -40,8 +40,11 @@ impl Driver {
                     local,
                     remote: received.source,
                 };
+                let mark = received.ecn.map(mark);
                 for datagram in received.segments {
-                    state.proto.handle_datagram(now, path, datagram);
+                    state
+                        .proto
+                        .handle_marked_datagram(now, path, mark, datagram);
                 }
             }
         }
@@ -67,5 +70,14 @@ impl Driver {
                     .handle_unreachable(self.shared.now(), path);
             }
         }
+    }
+}
+
+/// A code point as the engine has it.
+fn mark(ecn: manyway_net::udp::Ecn) -> Ecn {
+    match ecn {
+        manyway_net::udp::Ecn::Ect0 => Ecn::Ect0,
+        manyway_net::udp::Ecn::Ect1 => Ecn::Ect1,
+        manyway_net::udp::Ecn::Ce => Ecn::Ce,
     }
 }

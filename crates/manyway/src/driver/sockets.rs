@@ -62,7 +62,7 @@ impl Bound {
         let datagrams = Datagrams {
             destination: transmit.path.remote,
             source: wildcard.then(|| transmit.path.local.ip()),
-            ecn: None,
+            ecn: transmit.ecn.map(code_point),
             segment_size: transmit.segment_size,
             contents,
         };
@@ -321,5 +321,15 @@ impl Sockets {
             .map(|b| b.packets().max_gso_segments())
             .min()
             .unwrap_or(1)
+    }
+}
+
+/// A code point as the sockets have it.
+fn code_point(ecn: manyway_proto::Ecn) -> manyway_net::udp::Ecn {
+    use manyway_net::udp::Ecn;
+    match ecn {
+        manyway_proto::Ecn::Ect0 => Ecn::Ect0,
+        manyway_proto::Ecn::Ect1 => Ecn::Ect1,
+        manyway_proto::Ecn::Ce => Ecn::Ce,
     }
 }

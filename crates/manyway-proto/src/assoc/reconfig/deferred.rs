@@ -176,6 +176,7 @@ impl Association {
         //= https://www.rfc-editor.org/rfc/rfc6525#section-5.2.4
         //# G4: The same processing as though a FWD-TSN chunk (as defined in [RFC3758]) with all streams affected and a new cumulative TSN ACK of the Receiver's Next TSN minus 1 were received MUST be performed.
         let boundary = self.receiver.tsns.restart_at(receiver);
+        self.forget_echoes();
         self.receiver.inbound.skip_to(boundary);
         //= https://www.rfc-editor.org/rfc/rfc6525#section-5.2.4
         //# G5: The next expected and outgoing SSNs MUST be reset to 0 for all incoming and outgoing streams.

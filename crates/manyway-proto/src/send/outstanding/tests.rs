@@ -14,6 +14,7 @@ fn chunk(number: u64) -> SentChunk {
         transmissions: 1,
         moved: false,
         sent_at: Instant::ZERO,
+        ecn_capable: false,
         fate: Fate::InFlight(Shot {
             path: PathId::new(1),
             number,
