@@ -65,7 +65,11 @@ pub use assoc::{
     AddressChange, AddressError, AddressForm, AddressRefusal, AssocId, AssocState, Association,
     AuthConfig, AuthKeyError, AuthSecret, Extension, Extensions,
 };
-pub use cc::{Acked, Controller, ControllerKind, Cubic, Reno};
+pub use cc::{
+    Acked, Congestion, CongestionController, ControllerKind, ControllerSetup, CustomController,
+    LostPacket, Predecessor, RateSample, Sent, Share, Signal, UnknownController,
+};
+pub use cc::{Cubic, Reno};
 pub use config::{EndpointConfig, TransportConfig};
 pub use ecn::Ecn;
 pub use endpoint::{Connect, Endpoint, EndpointStats, Transmit};

@@ -48,12 +48,14 @@ pub use error::{BindError, ConnectError, RecvError, SendError, ShutdownError};
 pub use events::Events;
 pub use listener::Listener;
 pub use manyway_proto::{
-    AbandonReason, AbandonedMessages, AddressChange, AddressError, AddressForm, AddressRefusal,
-    AssocState, AssocStats, AuthConfig, AuthKeyError, AuthSecret, ChunkType, CloseReason,
-    ControllerKind, EndpointStats, Event, Extension, Extensions, FourTuple, FrontMessage, HmacId,
-    KeyId, ListenError, LowestRtt, Message, MessagePart, PartStatus, PathError, PathId, PathInfo,
-    PathState, PathView, Ppid, Reliability, Scheduler, SendOptions, StreamError, StreamId,
-    StreamScheduler, StreamSchedulerKind, StreamView, TransportConfig, Wish,
+    AbandonReason, AbandonedMessages, Acked, AddressChange, AddressError, AddressForm,
+    AddressRefusal, AssocState, AssocStats, AuthConfig, AuthKeyError, AuthSecret, ChunkType,
+    CloseReason, Congestion, CongestionController, ControllerKind, ControllerSetup,
+    CustomController, EndpointStats, Event, Extension, Extensions, FourTuple, FrontMessage, HmacId,
+    KeyId, ListenError, LostPacket, LowestRtt, Message, MessagePart, PartStatus, PathError, PathId,
+    PathInfo, PathState, PathView, Ppid, Predecessor, RateSample, Reliability, Scheduler,
+    SendOptions, Sent, Share, Signal, StreamError, StreamId, StreamScheduler, StreamSchedulerKind,
+    StreamView, TransportConfig, UnknownController, Wish,
 };
 
 /// The UDP port of SCTP encapsulated in UDP (RFC 6951, section 5.1).

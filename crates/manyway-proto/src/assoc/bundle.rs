@@ -135,7 +135,7 @@ impl Association {
         if any {
             self.sender.queue.finish_packet();
             if let Some(path) = self.paths.get_mut(id) {
-                path.sent.finish_packet();
+                path.on_data_packet_sent(now);
             }
             self.arm_data_timers(now, id);
         }

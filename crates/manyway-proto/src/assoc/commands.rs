@@ -1,9 +1,11 @@
 //! What the application and whoever steers may ask for.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::asconf::Request;
 use super::{AssocState, Association};
+use crate::cc::ControllerKind;
 use crate::error::{PathError, SendError};
 use crate::event::{Event, Message};
 use crate::path::{FourTuple, PathId, Wish, choose_pairs};
@@ -162,6 +164,17 @@ impl Association {
     /// Changes the scheduler, from the next packet on.
     pub fn set_scheduler(&mut self, scheduler: Box<dyn Scheduler>) {
         self.scheduler = scheduler;
+    }
+
+    /// Changes the congestion control of all paths, and of those to come. What is in flight stays,
+    /// and the new controllers begin with what is known of their paths: nothing is lost, and
+    /// sending goes on with the next packet.
+    pub fn set_congestion_control(&mut self, now: Instant, kind: ControllerKind) {
+        Arc::make_mut(&mut self.config).controller = kind;
+        for path in self.paths.iter_mut() {
+            path.change_controller(now, kind);
+        }
+        tracing::debug!(controller = kind.name(), "congestion control changed");
     }
 
     /// Whether there is an event.

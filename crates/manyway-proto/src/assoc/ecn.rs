@@ -6,9 +6,10 @@ use manyway_wire::{Cwr, Ecne, PacketWriter, Tsn};
 
 use super::outbox::Control;
 use super::{Association, Extension};
+use crate::cc::Signal;
 use crate::ecn::Ecn;
 use crate::path::{Path, PathId};
-use crate::recovery::{Cause, Prr};
+use crate::recovery::Cause;
 use crate::send::Fate;
 use crate::time::Instant;
 
@@ -105,11 +106,7 @@ impl Path {
         {
             return false;
         }
-        let (next, flight) = (self.sent.next_number(), self.in_flight);
-        self.recovery.episode.begin(next, Cause::Mark);
-        self.controller.on_congestion(now);
-        let (target, packet) = (self.controller.window(), self.size.current() as u64);
-        self.recovery.prr = Some(Prr::new(flight, target, packet));
+        self.begin_reduction(now, self.in_flight, Cause::Mark, Signal::Mark);
         self.recovery.tlp.cancel();
         self.timers.tail_probe = None;
         true

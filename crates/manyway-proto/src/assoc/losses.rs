@@ -1,13 +1,24 @@
 //! What was lost: by later packets, by time, by the retransmission timer.
 
+use std::time::Duration;
+
 use manyway_wire::COMMON_HEADER_LEN;
 
 use super::Association;
-use crate::cc::Acked;
+use crate::cc::{Acked, RateSample, Signal};
 use crate::path::{Path, PathId};
-use crate::recovery::{Cause, Prr, Verdict};
+use crate::recovery::{Cause, Verdict};
 use crate::send::Shot;
 use crate::time::Instant;
+
+/// What a SACK says of a path, beyond what is in [`Path::ack`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Delivery {
+    /// What the window may grow by: nothing if the path's earliest packet is still missing.
+    pub(super) growth: u64,
+    /// The round-trip time, if it was measured.
+    pub(super) rtt_sample: Option<Duration>,
+}
 
 impl Association {
     /// Declares lost what later packets of the same path have overtaken. True if anything was.
@@ -49,6 +60,7 @@ impl Association {
                     }
                     outstanding.mark_lost(entry.index);
                     path.in_flight -= bytes;
+                    path.on_chunk_lost(now, entry.number, bytes);
                     path.counters.lost_packets += u64::from(last_lost != Some(entry.number));
                     last_lost = Some(entry.number);
                     let begins = path.on_lost(now, entry.number, flight, Cause::Losses);
@@ -61,21 +73,16 @@ impl Association {
         last_lost.is_some()
     }
 
-    /// What follows from an acknowledgement for the congestion window of its path. `acked` is what
-    /// the window may grow by, `settled` whether the path's earliest packet was acknowledged.
-    pub(super) fn on_delivered(
-        &mut self,
-        now: Instant,
-        id: PathId,
-        acked: Option<Acked>,
-        settled: bool,
-    ) {
+    /// What follows from an acknowledgement for the congestion window of its path.
+    pub(super) fn on_delivered(&mut self, now: Instant, id: PathId, ack: Delivery) {
         let Some(path) = self.paths.get_mut(id) else {
             return;
         };
         let srtt = path.rtt.srtt().unwrap_or_default();
         path.rate.on_delivered(now, path.ack.bytes, srtt);
         let newest = path.ack.newest.map_or(0, |n| n.number);
+        let min_rtt = path.recovery.rack.min_rtt();
+        let rate = path.sampler.on_acked(now, newest, path.ack.bytes, min_rtt);
         //= https://www.rfc-editor.org/rfc/rfc9937#section-6.4
         //# A PRR episode ends upon either completing fast recovery or before initiating a new PRR episode due to a new congestion control response episode
         if path.recovery.is_active() && path.recovery.episode.is_over_for(newest) {
@@ -83,15 +90,9 @@ impl Association {
             path.recovery.prr = None;
             path.recovery.rack.on_recovered();
         }
-        //= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.1
-        //# use the slow-start algorithm to increase cwnd only if the current congestion window is being fully utilized and the data sender is not in Fast Recovery
-        if let Some(acked) = acked
-            && !path.recovery.is_active()
-        {
-            path.controller.on_ack(now, acked);
-        }
         self.on_probe_answered(now, id);
         let more_lost = self.detect_losses(now, id);
+        self.tell_controller(now, id, ack, rate);
         let Some(path) = self.paths.get_mut(id) else {
             return;
         };
@@ -99,10 +100,50 @@ impl Association {
         if let Some(prr) = &mut path.recovery.prr {
             //= https://www.rfc-editor.org/rfc/rfc9937#section-6.2
             //# SafeACK is true only when the ACK has cumulatively acknowledged new data and the ACK does not indicate further losses
-            prr.on_ack(delivered, in_flight, settled && !more_lost);
+            prr.on_ack(delivered, in_flight, ack.growth > 0 && !more_lost);
         }
+        let settled = path.sent.front().map(|e| e.number);
+        path.sampler
+            .forget_before(settled.unwrap_or_else(|| path.sent.next_number()));
         // A later look, by a timer, belongs to no acknowledgement.
         path.ack.bytes = 0;
+    }
+
+    fn tell_controller(
+        &mut self,
+        now: Instant,
+        id: PathId,
+        ack: Delivery,
+        rate: Option<RateSample>,
+    ) {
+        let mut others = std::mem::take(&mut self.shares);
+        others.clear();
+        let coupled = |p: &Path| p.controller.share().is_some();
+        if self.paths.get(id).is_some_and(coupled) {
+            let used = self.paths.iter().filter(|p| p.id != id && p.in_flight > 0);
+            others.extend(used.filter_map(|p| p.controller.share()));
+        }
+        if let Some(path) = self.paths.get_mut(id) {
+            let recovering = path.recovery.is_active();
+            let acked = Acked {
+                bytes: path.ack.bytes,
+                //= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.1
+                //# use the slow-start algorithm to increase cwnd only if the current congestion window is being fully utilized and the data sender is not in Fast Recovery
+                growth: if recovering { 0 } else { ack.growth },
+                in_flight: path.in_flight,
+                lost: path.sampler.take_lost(),
+                recovering,
+                window_limited: path.ack.window_limited,
+                srtt: path.rtt.srtt().unwrap_or_else(|| path.rtt.rto()),
+                rtt_sample: ack.rtt_sample,
+                largest_acked: path.sent.largest_acked().unwrap_or_default(),
+                next_number: path.sent.next_number(),
+                rate,
+                others: &others,
+            };
+            path.controller.on_ack(now, &acked);
+        }
+        self.shares = others;
     }
 
     //= https://www.rfc-editor.org/rfc/rfc9260#section-6.3.3
@@ -156,7 +197,7 @@ impl Association {
             return;
         };
         let (outstanding, counters) = (&mut self.sender.outstanding, &mut path.counters);
-        let episode = &mut path.recovery.episode;
+        let (episode, sampler) = (&mut path.recovery.episode, &mut path.sampler);
         let mut last_number = None;
         path.sent.give_up(by_timeout, |entry| {
             let shot = Shot {
@@ -167,6 +208,8 @@ impl Association {
                 if outstanding.get(entry.index).is_some_and(|c| c.ecn_capable) {
                     path.ecn.on_lost();
                 }
+                let bytes = outstanding.get(entry.index).map_or(0, |c| c.flight_bytes());
+                sampler.on_lost(entry.number, bytes);
                 outstanding.mark_lost(entry.index);
                 counters.lost_packets += u64::from(last_number != Some(entry.number));
                 last_number = Some(entry.number);
@@ -190,10 +233,7 @@ impl Path {
     pub(super) fn on_lost(&mut self, now: Instant, number: u64, flight: u64, cause: Cause) -> bool {
         let begins = self.recovery.episode.is_over_for(number);
         if begins {
-            self.recovery.episode.begin(self.sent.next_number(), cause);
-            self.controller.on_congestion(now);
-            let (target, packet) = (self.controller.window(), self.size.current() as u64);
-            self.recovery.prr = Some(Prr::new(flight, target, packet));
+            self.begin_reduction(now, flight, cause, Signal::Loss);
             //= https://www.rfc-editor.org/rfc/rfc8985#section-7.1
             //# Reset TLP.is_retrans and TLP.end_seq when initiating a connection, fast recovery, or RTO recovery
             self.recovery.tlp.cancel();

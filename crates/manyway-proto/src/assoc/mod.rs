@@ -34,6 +34,7 @@ use manyway_wire::{Port, Tsn, VerificationTag};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use crate::cc::Share;
 use crate::config::TransportConfig;
 use crate::event::Event;
 use crate::path::{CandidateLimit, FourTuple, PathId, PathState, Paths};
@@ -144,6 +145,8 @@ pub struct Association {
     scheduler: Box<dyn Scheduler>,
     /// Scratch space for the scheduler.
     views: Vec<PathView>,
+    /// Scratch space for coupled congestion control.
+    shares: Vec<Share>,
     setup: Option<Setup>,
     teardown: Teardown,
     asconf: Asconf,
@@ -214,6 +217,7 @@ impl Association {
             },
             scheduler: Box::new(LowestRtt),
             views: Vec::new(),
+            shares: Vec::new(),
             setup: None,
             teardown: Teardown::default(),
             asconf: Asconf::new(new.local_initial_tsn),

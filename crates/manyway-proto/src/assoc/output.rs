@@ -94,6 +94,9 @@ impl Association {
         }
         let has_lost = self.sender.outstanding.has_lost();
         if !has_lost && self.sender.queue.is_idle() {
+            for path in self.paths.iter_mut() {
+                path.on_nothing_to_send(now);
+            }
             return None;
         }
         if has_lost {
@@ -157,12 +160,9 @@ impl Association {
         let Some(path) = self.paths.get_mut(id) else {
             return false;
         };
-        let window = path.controller.window();
-        let slow_start = path.controller.in_slow_start();
         let size = path.size.current() as u64;
-        path.timers.pace = path
-            .pacer
-            .delay_until(now, path.rtt.srtt(), window, slow_start, size);
+        let (srtt, controller) = (path.rtt.srtt(), &*path.controller);
+        path.timers.pace = path.pacer.delay_until(now, srtt, controller, size);
         path.timers.pace.is_none()
     }
 

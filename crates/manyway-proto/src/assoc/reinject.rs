@@ -3,6 +3,7 @@
 use manyway_wire::{COMMON_HEADER_LEN, PacketWriter};
 
 use super::Association;
+use crate::cc::{Congestion, Signal};
 use crate::cmt::reinject::{self, Choice, Standstill};
 use crate::endpoint::Transmit;
 use crate::path::PathId;
@@ -33,7 +34,7 @@ impl Association {
         self.move_chunk(now, why, index, id, &mut writer)?;
         self.sender.reinjected_to = index + 1;
         let path = self.paths.get_mut(id)?;
-        path.sent.finish_packet();
+        path.on_data_packet_sent(now);
         let len = self.complete(protection, writer);
         self.on_packet_sent(now, id, len);
         self.arm_data_timers(now, id);
@@ -112,7 +113,8 @@ impl Association {
         let again = path.recovery.penalised.is_none_or(|at| now - at > srtt);
         if why == Standstill::Buffers && again {
             path.recovery.penalised = Some(now);
-            path.controller.on_congestion(now);
+            let congestion = Congestion::new(Signal::HeldUp, path.in_flight + bytes);
+            path.controller.on_congestion(now, &congestion);
         }
         if path.in_flight == 0 {
             // Its timers ask no more whether the path is alive.

@@ -3,8 +3,8 @@
 use manyway_wire::{COMMON_HEADER_LEN, DuplicateTsns, GapBlocks, NrSack, Sack, Tsn};
 
 use super::Association;
+use super::losses::Delivery;
 use super::spurious::{self, Proof};
-use crate::cc::Acked;
 use crate::cmt::cuc;
 use crate::path::{PathId, PathState, Paths};
 use crate::recovery::Resent;
@@ -205,14 +205,10 @@ impl Association {
         let wants_sample = path.wants_sample(now);
         let growth = cuc::growth(path.ack, earliest_after);
         let settled = growth > 0;
-        let acked = settled.then(|| Acked {
-            bytes: growth,
-            srtt: path.rtt.srtt().unwrap_or_else(|| path.rtt.rto()),
-            window_limited: path.ack.window_limited,
+        let delivery = Delivery {
+            growth,
             rtt_sample: measured.map(|n| now - n.sent_at),
-            largest_acked: path.sent.largest_acked().unwrap_or_default(),
-            next_number: path.sent.next_number(),
-        });
+        };
         if settled {
             //= https://www.rfc-editor.org/rfc/rfc9260#section-6.3.2
             //# Whenever a SACK chunk is received that acknowledges the DATA chunk with the earliest outstanding TSN for that address, restart the T3-rtx timer for that address with its current RTO
@@ -228,7 +224,7 @@ impl Association {
         if wants_sample && let Some(path) = self.paths.get_mut(id) {
             path.heartbeats.due = true;
         }
-        self.on_delivered(now, id, acked, settled);
+        self.on_delivered(now, id, delivery);
         self.arm_data_timers(now, id);
     }
 }

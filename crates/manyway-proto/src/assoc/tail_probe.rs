@@ -119,7 +119,7 @@ impl Association {
         if !sent {
             return None;
         }
-        path.sent.finish_packet();
+        path.on_data_packet_sent(now);
         path.counters.tail_probes += 1;
         self.sender.queue.finish_packet();
         let len = self.complete(protection, writer);

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::cc::hystart::{Advice, HyStart};
-use crate::cc::{Acked, Controller, MIN_WINDOW_PACKETS, initial_window, window_after_pause};
+use crate::cc::{
+    Acked, Congestion, CongestionController, ControllerSetup, MIN_WINDOW_PACKETS,
+    window_after_pause,
+};
 use crate::time::Instant;
 
 /// Multiplicative decrease factor (RFC 9438, section 4.6).
@@ -31,7 +34,7 @@ pub struct Cubic {
     fraction: f64,
     /// Nothing was acknowledged since a timeout.
     timed_out: bool,
-    /// What [`Controller::on_spurious`] returns to.
+    /// What [`CongestionController::on_spurious`] returns to.
     before: Option<Before>,
 }
 
@@ -56,12 +59,12 @@ struct Epoch {
 }
 
 impl Cubic {
-    /// A controller for packets of `packet_size` bytes.
-    pub fn new(packet_size: u64) -> Self {
+    /// A controller for a path.
+    pub fn new(setup: &ControllerSetup) -> Self {
         Self {
-            packet_size,
-            window: initial_window(packet_size),
-            threshold: u64::MAX,
+            packet_size: setup.packet_size,
+            window: setup.initial_window(),
+            threshold: setup.initial_threshold(),
             hystart: HyStart::new(),
             w_max: 0.0,
             prior: 0.0,
@@ -143,8 +146,11 @@ impl Cubic {
     }
 }
 
-impl Controller for Cubic {
-    fn on_ack(&mut self, now: Instant, acked: Acked) {
+impl CongestionController for Cubic {
+    fn on_ack(&mut self, now: Instant, acked: &Acked<'_>) {
+        if acked.growth == 0 {
+            return;
+        }
         self.timed_out = false;
         if !acked.window_limited {
             self.unused_since.get_or_insert(now);
@@ -152,16 +158,16 @@ impl Controller for Cubic {
         }
         if self.in_slow_start() {
             self.unused_since = None;
-            match self.hystart.on_ack(&acked) {
+            match self.hystart.on_ack(acked) {
                 Advice::Grow(bytes) => self.window = (self.window + bytes).min(self.threshold),
                 Advice::Leave => self.threshold = self.window,
             }
         } else {
-            self.avoid_congestion(now, acked.bytes, acked.srtt);
+            self.avoid_congestion(now, acked.growth, acked.srtt);
         }
     }
 
-    fn on_congestion(&mut self, _now: Instant) {
+    fn on_congestion(&mut self, _now: Instant, _congestion: &Congestion) {
         self.reduce();
         self.window = self.threshold;
     }
@@ -231,6 +237,9 @@ impl Controller for Cubic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cc::Signal;
+
+    const LOSS: Congestion = Congestion::new(Signal::Loss, 0);
 
     /// Long enough that the Reno-friendly region does not dominate.
     const RTT: Duration = Duration::from_millis(200);
@@ -239,34 +248,27 @@ mod tests {
     fn grow(cubic: &mut Cubic, now: &mut Instant, rounds: usize) {
         for _ in 0..rounds {
             *now += RTT;
-            let acked = Acked {
-                bytes: cubic.window(),
-                srtt: RTT,
-                window_limited: true,
-                rtt_sample: None,
-                largest_acked: 0,
-                next_number: 0,
-            };
-            cubic.on_ack(*now, acked);
+            let acked = Acked::full(cubic.window(), RTT);
+            cubic.on_ack(*now, &acked);
         }
     }
 
     #[test]
     fn reduction_is_to_seven_tenths() {
-        let mut cubic = Cubic::new(1000);
+        let mut cubic = Cubic::new(&ControllerSetup::new(1000));
         let mut now = Instant::ZERO;
         grow(&mut cubic, &mut now, 4);
         assert_eq!(cubic.window(), 160_000);
-        cubic.on_congestion(now);
+        cubic.on_congestion(now, &LOSS);
         assert_eq!(cubic.window(), 112_000);
     }
 
     #[test]
     fn growth_is_concave_then_returns_to_the_old_maximum() {
-        let mut cubic = Cubic::new(1000);
+        let mut cubic = Cubic::new(&ControllerSetup::new(1000));
         let mut now = Instant::ZERO;
         grow(&mut cubic, &mut now, 4);
-        cubic.on_congestion(now);
+        cubic.on_congestion(now, &LOSS);
         // K = cbrt(48 / 0.4) = 4.93 s after the reduction the window is back at 160 packets.
         grow(&mut cubic, &mut now, 25);
         let window = cubic.window();
@@ -275,14 +277,14 @@ mod tests {
 
     #[test]
     fn a_reduction_in_error_is_undone_once() {
-        let mut cubic = Cubic::new(1000);
+        let mut cubic = Cubic::new(&ControllerSetup::new(1000));
         let mut now = Instant::ZERO;
         grow(&mut cubic, &mut now, 4);
         cubic.on_timeout(now);
         cubic.on_spurious(now);
         assert_eq!(cubic.window(), 160_000);
         assert!(cubic.in_slow_start());
-        cubic.on_congestion(now);
+        cubic.on_congestion(now, &LOSS);
         cubic.on_spurious(now);
         cubic.on_spurious(now);
         assert_eq!(cubic.window(), 160_000);
@@ -290,33 +292,26 @@ mod tests {
 
     #[test]
     fn a_window_shrinks_further_when_it_shrank_before() {
-        let mut cubic = Cubic::new(1000);
+        let mut cubic = Cubic::new(&ControllerSetup::new(1000));
         let mut now = Instant::ZERO;
         grow(&mut cubic, &mut now, 4);
-        cubic.on_congestion(now);
+        cubic.on_congestion(now, &LOSS);
         assert_eq!(cubic.w_max, 160.0);
-        cubic.on_congestion(now);
+        cubic.on_congestion(now, &LOSS);
         assert_eq!(cubic.w_max, 112.0 * 0.85, "fast convergence");
     }
 
     #[test]
     fn at_short_round_trips_the_window_grows_as_fast_as_reno() {
-        let mut cubic = Cubic::new(1000);
+        let mut cubic = Cubic::new(&ControllerSetup::new(1000));
         let mut now = Instant::ZERO;
-        cubic.on_congestion(now);
+        cubic.on_congestion(now, &LOSS);
         assert_eq!(cubic.window(), 7000);
         let rtt = Duration::from_millis(10);
         for _ in 0..10 {
             now += rtt;
-            let acked = Acked {
-                bytes: cubic.window(),
-                srtt: rtt,
-                window_limited: true,
-                rtt_sample: None,
-                largest_acked: 0,
-                next_number: 0,
-            };
-            cubic.on_ack(now, acked);
+            let acked = Acked::full(cubic.window(), rtt);
+            cubic.on_ack(now, &acked);
         }
         // 9/17 of a packet per round trip below the old window, one above it.
         let window = cubic.window();
@@ -325,21 +320,17 @@ mod tests {
 
     #[test]
     fn time_without_data_does_not_count_for_growth() {
-        let mut cubic = Cubic::new(1000);
+        let mut cubic = Cubic::new(&ControllerSetup::new(1000));
         let mut now = Instant::ZERO;
         grow(&mut cubic, &mut now, 4);
-        cubic.on_congestion(now);
+        cubic.on_congestion(now, &LOSS);
         grow(&mut cubic, &mut now, 2);
         let idle = Acked {
-            bytes: 1000,
-            srtt: RTT,
             window_limited: false,
-            rtt_sample: None,
-            largest_acked: 0,
-            next_number: 0,
+            ..Acked::full(1000, RTT)
         };
         let before = cubic.window();
-        cubic.on_ack(now, idle);
+        cubic.on_ack(now, &idle);
         now += Duration::from_secs(30);
         grow(&mut cubic, &mut now, 1);
         let window = cubic.window();
@@ -348,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_timeout_restarts_from_one_packet_and_another_one_keeps_the_threshold() {
-        let mut cubic = Cubic::new(1000);
+        let mut cubic = Cubic::new(&ControllerSetup::new(1000));
         cubic.on_timeout(Instant::ZERO);
         cubic.on_timeout(Instant::ZERO);
         assert_eq!(cubic.threshold, 7000);

@@ -59,9 +59,9 @@ impl HyStart {
     }
 
     /// Takes in an acknowledgement of slow start.
-    pub(super) fn on_ack(&mut self, acked: &Acked) -> Advice {
+    pub(super) fn on_ack(&mut self, acked: &Acked<'_>) -> Advice {
         if self.over {
-            return Advice::Grow(acked.bytes);
+            return Advice::Grow(acked.growth);
         }
         if acked.largest_acked >= self.round_end {
             self.round_end = acked.next_number;
@@ -85,7 +85,7 @@ impl HyStart {
         } else {
             1
         };
-        Advice::Grow(acked.bytes / divisor)
+        Advice::Grow(acked.growth / divisor)
     }
 
     fn compare(&mut self) {
@@ -115,13 +115,12 @@ mod tests {
 
     /// One round of ten acknowledgements with this round-trip time.
     fn round(hystart: &mut HyStart, round: u64, rtt_ms: u64) -> Vec<Advice> {
+        let rtt = Duration::from_millis(rtt_ms);
         let ack = |i| Acked {
-            bytes: 1000,
-            srtt: Duration::from_millis(rtt_ms),
-            window_limited: true,
-            rtt_sample: Some(Duration::from_millis(rtt_ms)),
+            rtt_sample: Some(rtt),
             largest_acked: round * 10 + i,
             next_number: round * 10 + i + 10,
+            ..Acked::full(1000, rtt)
         };
         (0..10).map(|i| hystart.on_ack(&ack(i))).collect()
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cc::CongestionController;
 use crate::time::Instant;
 
 /// Bursts up to this many packets are never delayed.
@@ -9,7 +10,7 @@ const BURST_PACKETS: u64 = 16;
 /// Bursts up to this much time at the current rate are never delayed: timers are no finer.
 const BURST_TIME: Duration = Duration::from_millis(2);
 
-/// A token bucket whose rate follows window and round-trip time.
+/// A token bucket whose rate is the controller's, or follows window and round-trip time.
 #[derive(Clone, Debug)]
 pub(crate) struct Pacer {
     /// Bytes, with their fractions: what is earned between two close looks must not be rounded
@@ -26,18 +27,28 @@ impl Pacer {
         }
     }
 
-    /// When a packet may leave: `None` for at once. `window` in bytes.
+    /// When a packet may leave: `None` for at once. Bursts are what
+    /// [`BURST_PACKETS`] and [`BURST_TIME`] say, so that packets leave in batches.
     pub(crate) fn delay_until(
         &mut self,
         now: Instant,
         srtt: Option<Duration>,
-        window: u64,
-        slow_start: bool,
+        controller: &dyn CongestionController,
         packet_size: u64,
     ) -> Option<Instant> {
-        let srtt = srtt.filter(|rtt| !rtt.is_zero())?;
-        let factor = if slow_start { 2.0 } else { 1.25 };
-        let rate = (window as f64 * factor / srtt.as_secs_f64()).max(1.0);
+        let rate = match controller.pacing_rate() {
+            Some(rate) => rate as f64,
+            None => {
+                let srtt = srtt.filter(|rtt| !rtt.is_zero())?;
+                let factor = if controller.in_slow_start() {
+                    2.0
+                } else {
+                    1.25
+                };
+                controller.window() as f64 * factor / srtt.as_secs_f64()
+            }
+        };
+        let rate = rate.max(1.0);
         let capacity = (rate * BURST_TIME.as_secs_f64()).max((BURST_PACKETS * packet_size) as f64);
         let earned = (now - self.updated).as_secs_f64() * rate;
         self.tokens = (self.tokens + earned).min(capacity);
@@ -60,6 +71,39 @@ impl Pacer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cc::{Acked, Congestion};
+
+    /// A window that stays as it is.
+    #[derive(Debug)]
+    struct Fixed(u64, Option<u64>);
+
+    impl CongestionController for Fixed {
+        fn on_ack(&mut self, _: Instant, _: &Acked<'_>) {}
+        fn on_congestion(&mut self, _: Instant, _: &Congestion) {}
+        fn on_timeout(&mut self, _: Instant) {}
+        fn window(&self) -> u64 {
+            self.0
+        }
+        fn in_slow_start(&self) -> bool {
+            false
+        }
+        fn pacing_rate(&self) -> Option<u64> {
+            self.1
+        }
+        fn set_packet_size(&mut self, _: u64) {}
+        fn name(&self) -> &'static str {
+            "fixed"
+        }
+    }
+
+    #[test]
+    fn a_controllers_own_rate_needs_no_round_trip_time() {
+        let mut pacer = Pacer::new(Instant::ZERO);
+        pacer.tokens = 0.0;
+        let controller = Fixed(1, Some(100_000));
+        let at = pacer.delay_until(Instant::ZERO, None, &controller, 1000);
+        assert_eq!(at, Some(Instant::ZERO + Duration::from_millis(10)));
+    }
 
     #[test]
     fn a_window_is_spread_over_the_round_trip() {
@@ -67,7 +111,7 @@ mod tests {
         let rtt = Some(Duration::from_millis(100));
         let (window, mut now, mut sent) = (1_000_000, Instant::ZERO, 0u64);
         while now < Instant::from_nanos(100_000_000) {
-            match pacer.delay_until(now, rtt, window, false, 1000) {
+            match pacer.delay_until(now, rtt, &Fixed(window, None), 1000) {
                 None => {
                     pacer.on_sent(1000);
                     sent += 1000;
@@ -84,7 +128,7 @@ mod tests {
         pacer.tokens = 0.0;
         let rtt = Some(Duration::from_millis(100));
         let at = pacer
-            .delay_until(Instant::ZERO, rtt, 1000, false, 1000)
+            .delay_until(Instant::ZERO, rtt, &Fixed(1000, None), 1000)
             .unwrap();
         assert!(at <= Instant::ZERO + Duration::from_millis(81), "{at:?}");
     }
@@ -95,7 +139,7 @@ mod tests {
         pacer.tokens = 0.0;
         let rtt = Some(Duration::from_millis(61));
         let (mut now, mut looks) = (Instant::ZERO, 0);
-        while let Some(at) = pacer.delay_until(now, rtt, 14_425, false, 1472) {
+        while let Some(at) = pacer.delay_until(now, rtt, &Fixed(14_425, None), 1472) {
             now = at.min(now + Duration::from_micros(1));
             looks += 1;
             assert!(looks < 10_000, "still waiting at {now:?}");
@@ -106,6 +150,10 @@ mod tests {
     #[test]
     fn nothing_is_delayed_before_the_first_round_trip_sample() {
         let mut pacer = Pacer::new(Instant::ZERO);
-        assert_eq!(pacer.delay_until(Instant::ZERO, None, 1, false, 1000), None);
+        let controller = Fixed(1, None);
+        assert_eq!(
+            pacer.delay_until(Instant::ZERO, None, &controller, 1000),
+            None
+        );
     }
 }

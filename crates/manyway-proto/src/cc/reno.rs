@@ -1,7 +1,10 @@
 //! The congestion control of RFC 9260, section 7.2.
 
 use crate::cc::hystart::{Advice, HyStart};
-use crate::cc::{Acked, Controller, MIN_WINDOW_PACKETS, initial_window, window_after_pause};
+use crate::cc::{
+    Acked, Congestion, CongestionController, ControllerSetup, MIN_WINDOW_PACKETS,
+    window_after_pause,
+};
 use crate::time::Instant;
 
 /// Slow start and additive increase, multiplicative decrease (RFC 9260, section 7.2).
@@ -19,12 +22,12 @@ pub struct Reno {
 }
 
 impl Reno {
-    /// A controller for packets of `packet_size` bytes.
-    pub fn new(packet_size: u64) -> Self {
+    /// A controller for a path.
+    pub fn new(setup: &ControllerSetup) -> Self {
         Self {
-            packet_size,
-            window: initial_window(packet_size),
-            threshold: u64::MAX,
+            packet_size: setup.packet_size,
+            window: setup.initial_window(),
+            threshold: setup.initial_threshold(),
             hystart: HyStart::new(),
             partial_bytes_acked: 0,
             timed_out: false,
@@ -42,21 +45,24 @@ impl Reno {
     }
 }
 
-impl Controller for Reno {
-    fn on_ack(&mut self, _now: Instant, acked: Acked) {
+impl CongestionController for Reno {
+    fn on_ack(&mut self, _now: Instant, acked: &Acked<'_>) {
+        if acked.growth == 0 {
+            return;
+        }
         self.timed_out = false;
         if !acked.window_limited {
             return;
         }
         if self.in_slow_start() {
-            match self.hystart.on_ack(&acked) {
+            match self.hystart.on_ack(acked) {
                 Advice::Grow(bytes) => self.window += bytes,
                 Advice::Leave => self.threshold = self.window,
             }
         } else {
             //= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.2
             //# When cwnd is greater than ssthresh, cwnd SHOULD be incremented by PMDCS per RTT if the sender has cwnd or more bytes of data outstanding
-            self.partial_bytes_acked += acked.bytes;
+            self.partial_bytes_acked += acked.growth;
             if self.partial_bytes_acked >= self.window {
                 self.partial_bytes_acked -= self.window;
                 self.window += self.packet_size;
@@ -64,7 +70,7 @@ impl Controller for Reno {
         }
     }
 
-    fn on_congestion(&mut self, _now: Instant) {
+    fn on_congestion(&mut self, _now: Instant, _congestion: &Congestion) {
         self.halve();
         self.window = self.threshold;
     }
@@ -125,26 +131,22 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::cc::Signal;
 
-    fn acked(bytes: u64) -> Acked {
-        Acked {
-            bytes,
-            srtt: Duration::from_millis(20),
-            window_limited: true,
-            rtt_sample: None,
-            largest_acked: 0,
-            next_number: 0,
-        }
+    const LOSS: Congestion = Congestion::new(Signal::Loss, 0);
+
+    fn acked(bytes: u64) -> Acked<'static> {
+        Acked::full(bytes, Duration::from_millis(20))
     }
 
     #[test]
     fn slow_start_doubles_per_round_trip_and_loss_halves() {
-        let mut reno = Reno::new(1000);
-        reno.on_ack(Instant::ZERO, acked(10_000));
+        let mut reno = Reno::new(&ControllerSetup::new(1000));
+        reno.on_ack(Instant::ZERO, &acked(10_000));
         assert_eq!(reno.window(), 20_000);
-        reno.on_congestion(Instant::ZERO);
+        reno.on_congestion(Instant::ZERO, &LOSS);
         assert_eq!(reno.window(), 10_000);
-        reno.on_ack(Instant::ZERO, acked(10_000));
+        reno.on_ack(Instant::ZERO, &acked(10_000));
         assert_eq!(
             reno.window(),
             11_000,
@@ -154,7 +156,7 @@ mod tests {
 
     #[test]
     fn timeout_falls_to_one_packet() {
-        let mut reno = Reno::new(1000);
+        let mut reno = Reno::new(&ControllerSetup::new(1000));
         reno.on_timeout(Instant::ZERO);
         assert_eq!(reno.window(), 1000);
         assert!(reno.in_slow_start());
@@ -162,8 +164,8 @@ mod tests {
 
     #[test]
     fn a_reduction_in_error_is_undone_once() {
-        let mut reno = Reno::new(1000);
-        reno.on_ack(Instant::ZERO, acked(10_000));
+        let mut reno = Reno::new(&ControllerSetup::new(1000));
+        reno.on_ack(Instant::ZERO, &acked(10_000));
         reno.on_timeout(Instant::ZERO);
         reno.on_spurious(Instant::ZERO);
         assert_eq!(reno.window(), 20_000);
@@ -174,9 +176,9 @@ mod tests {
 
     #[test]
     fn a_window_decays_while_nothing_is_sent_but_not_below_the_initial_one() {
-        let mut reno = Reno::new(1000);
-        reno.on_ack(Instant::ZERO, acked(10_000));
-        reno.on_ack(Instant::ZERO, acked(20_000));
+        let mut reno = Reno::new(&ControllerSetup::new(1000));
+        reno.on_ack(Instant::ZERO, &acked(10_000));
+        reno.on_ack(Instant::ZERO, &acked(20_000));
         assert_eq!(reno.window(), 40_000);
         reno.on_idle(Instant::ZERO, 1);
         assert_eq!(reno.window(), 20_000);
@@ -186,10 +188,10 @@ mod tests {
 
     #[test]
     fn an_unused_window_does_not_grow() {
-        let mut reno = Reno::new(1000);
+        let mut reno = Reno::new(&ControllerSetup::new(1000));
         reno.on_ack(
             Instant::ZERO,
-            Acked {
+            &Acked {
                 window_limited: false,
                 ..acked(5000)
             },

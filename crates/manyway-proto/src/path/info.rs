@@ -27,6 +27,8 @@ pub struct PathInfo {
     pub rttvar: Duration,
     /// Retransmission timeout, backed off.
     pub rto: Duration,
+    /// Name of the congestion controller.
+    pub controller: &'static str,
     /// Congestion window, bytes.
     pub cwnd: u64,
     /// Bytes of data in flight.
@@ -76,6 +78,7 @@ impl Path {
             srtt: self.rtt.srtt(),
             rttvar: self.rtt.variation(),
             rto: self.rtt.rto(),
+            controller: self.controller.name(),
             cwnd: self.controller.window(),
             in_flight: self.in_flight,
             mtu: self.size.current(),

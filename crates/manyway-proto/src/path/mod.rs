@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::cc::{Controller, Pacer};
+use crate::cc::{CongestionController, Pacer, RateSampler};
 use crate::cmt::cuc::PathAck;
 use crate::config::TransportConfig;
 use crate::recovery::Recovery;
@@ -13,6 +13,7 @@ use crate::send::SentLog;
 use crate::time::{Instant, earlier};
 
 mod candidates;
+mod congestion;
 mod ecn;
 mod heartbeat;
 mod info;
@@ -146,13 +147,14 @@ pub(crate) struct Path {
     pub(crate) peer_wish: Wish,
     pub(crate) rtt: RttEstimator,
     pub(crate) size: PacketSize,
-    pub(crate) controller: Box<dyn Controller>,
+    pub(crate) controller: Box<dyn CongestionController>,
     pub(crate) pacer: Pacer,
     pub(crate) sent: SentLog,
     /// Bytes of DATA chunks in flight.
     pub(crate) in_flight: u64,
     pub(crate) recovery: Recovery,
     pub(crate) rate: DeliveryRate,
+    pub(crate) sampler: RateSampler,
     /// When data last left here.
     pub(crate) last_data_sent: Option<Instant>,
     pub(crate) ecn: PathEcn,
@@ -192,13 +194,14 @@ impl Path {
             wish: Wish::Active,
             peer_wish: Wish::Active,
             rtt: RttEstimator::new(config),
-            controller: config.controller.build(size.current() as u64),
+            controller: congestion::new_controller(config, &size, now),
             size,
             pacer: Pacer::new(now),
             sent: SentLog::default(),
             in_flight: 0,
             recovery: Recovery::default(),
             rate: DeliveryRate::default(),
+            sampler: RateSampler::default(),
             last_data_sent: None,
             ecn: PathEcn::default(),
             error_count: 0,
@@ -224,10 +227,11 @@ impl Path {
         self.tuple.remote = remote;
         self.rtt = RttEstimator::new(config);
         self.size = PacketSize::new(config, remote.is_ipv6());
-        self.controller = config.controller.build(self.size.current() as u64);
+        self.controller = congestion::new_controller(config, &self.size, now);
         self.pacer = Pacer::new(now);
         self.recovery = Recovery::default();
         self.rate = DeliveryRate::default();
+        self.sampler = RateSampler::default();
         self.last_data_sent = None;
         self.ecn = PathEcn::default();
         self.error_count = 0;
@@ -240,58 +244,11 @@ impl Path {
         self.wish == Wish::Active && self.peer_wish == Wish::Active
     }
 
-    /// Whether another packet may be in flight.
-    pub(crate) fn has_room(&self) -> bool {
-        match &self.recovery.prr {
-            // With nothing in flight no acknowledgement would ever let anything go.
-            Some(prr) if self.in_flight > 0 => prr.has_room(),
-            _ => self.in_flight < self.controller.window(),
-        }
-    }
-
     /// What the path needs in flight to go on at its rate without a queue, if that is known.
     pub(crate) fn need(&self) -> Option<u64> {
         let floor = 4 * self.size.current() as u64;
         let need = self.rate.need(self.recovery.rack.min_rtt()?)?;
         Some(need.max(floor))
-    }
-
-    /// `bytes` of DATA chunks leave in the packet at hand.
-    pub(crate) fn on_data_sent(&mut self, index: u64, bytes: u64, now: Instant) {
-        self.sent.push(index, now);
-        self.in_flight += bytes;
-        self.last_data_sent = Some(now);
-        if let Some(prr) = &mut self.recovery.prr {
-            prr.on_sent(bytes);
-        }
-    }
-
-    //= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.1
-    //# While the endpoint does not transmit data on a given transport address, the cwnd of the transport address SHOULD be adjusted to max(cwnd / 2, 4 * PMDCS) once per RTO
-    //
-    // Made up for when data leave again.
-    pub(crate) fn on_data_after_pause(&mut self, now: Instant) {
-        let Some(last) = self.last_data_sent.filter(|_| self.in_flight == 0) else {
-            return;
-        };
-        let rto = self.rtt.rto().as_nanos().max(1);
-        let pauses = (now - last).as_nanos() / rto;
-        if pauses > 0 {
-            let pauses = u32::try_from(pauses).unwrap_or(u32::MAX);
-            self.controller.on_idle(now, pauses);
-        }
-    }
-
-    /// Whether window or pacer limit the sender, not the application: only then may the window
-    /// grow. Seen before an acknowledgement is taken in.
-    pub(crate) fn is_window_limited(&self) -> bool {
-        let window = self.controller.window();
-        let slack = 3 * self.size.current() as u64;
-        let enough = match self.controller.in_slow_start() {
-            true => window / 2,
-            false => window.saturating_sub(slack),
-        };
-        self.in_flight >= enough || self.timers.pace.is_some()
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {

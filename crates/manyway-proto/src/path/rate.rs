@@ -36,6 +36,11 @@ impl DeliveryRate {
         self.since = now;
     }
 
+    /// Bytes per second, if known.
+    pub(crate) fn get(&self) -> Option<u64> {
+        (self.rate > 0.0).then_some(self.rate as u64)
+    }
+
     /// What must be in flight for this rate if a round trip takes `rtt`, and a quarter more, so
     /// that the rate can grow. `None` while the rate is unknown.
     pub(crate) fn need(&self, rtt: Duration) -> Option<u64> {

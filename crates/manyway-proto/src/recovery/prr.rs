@@ -13,6 +13,8 @@ pub(crate) struct Prr {
     packet: u64,
     /// What may still be sent before the next acknowledgement (`SndCnt`).
     allowed: u64,
+    /// The controller's window says what may leave, not this.
+    released: bool,
 }
 
 impl Prr {
@@ -29,7 +31,18 @@ impl Prr {
             //= https://www.rfc-editor.org/rfc/rfc9260#section-7.2.4
             //# When a Fast Retransmit is being performed, the sender SHOULD ignore the value of cwnd and SHOULD NOT delay retransmission for this single packet
             allowed: packet,
+            released: false,
         }
+    }
+
+    /// Leaves it to the controller what may leave.
+    pub(crate) fn release(&mut self) {
+        self.released = true;
+    }
+
+    /// Whether [`Prr::has_room`] counts.
+    pub(crate) fn governs(&self) -> bool {
+        !self.released
     }
 
     /// `delivered` bytes were newly acknowledged on the path, `in_flight` are left. `safe` if

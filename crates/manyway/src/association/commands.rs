@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use manyway_proto::{
-    AddressError, AuthKeyError, AuthSecret, KeyId, PathError, PathId, Scheduler, Wish,
+    AddressError, AuthKeyError, AuthSecret, ControllerKind, KeyId, PathError, PathId, Scheduler,
+    Wish,
 };
 
 use super::Association;
@@ -144,6 +145,16 @@ impl Association {
         // An association that is gone schedules nothing.
         let _ = self.command((), |assoc, _| {
             assoc.set_scheduler(scheduler);
+            Ok(())
+        });
+    }
+
+    /// Changes the congestion control of all paths, and of those to come, while data flow. Nothing
+    /// is lost, and the new controllers begin with what is known of their paths.
+    pub fn set_congestion_control(&self, kind: ControllerKind) {
+        // An association that is gone sends nothing.
+        let _ = self.command((), |assoc, now| {
+            assoc.set_congestion_control(now, kind);
             Ok(())
         });
     }

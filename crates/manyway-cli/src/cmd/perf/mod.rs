@@ -9,7 +9,8 @@ mod transfer;
 use std::net::IpAddr;
 use std::process::ExitCode;
 
-use manyway::{BindError, Carrier, Endpoint, EndpointConfig};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use manyway::{BindError, Carrier, ControllerKind, Endpoint, EndpointConfig};
 
 use crate::cmd::block_on;
 use crate::failure::Failure;
@@ -46,9 +47,17 @@ pub(crate) struct Args {
     /// The server sends
     #[arg(short = 'R', long)]
     reverse: bool,
+    /// The congestion control of the end where it is given
+    #[arg(long, value_name = "NAME", default_value_t, value_parser = controllers())]
+    cc: ControllerKind,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+}
+
+fn controllers() -> impl TypedValueParser<Value = ControllerKind> {
+    PossibleValuesParser::new(ControllerKind::ALL.map(ControllerKind::name))
+        .try_map(|name| name.parse())
 }
 
 /// Runs the command.
@@ -66,6 +75,7 @@ async fn bind(args: &Args, udp_port: u16) -> Result<Endpoint, Failure> {
     let mut config = EndpointConfig::default();
     config.udp_port = udp_port;
     config.addresses.clone_from(&args.bind);
+    config.transport.controller = args.cc;
     if args.raw_ip {
         config.carrier = Carrier::Raw;
     }
