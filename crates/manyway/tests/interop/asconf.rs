@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use manyway::{Association, PathState};
 
 use crate::capture::chunk;
-use crate::network::{self, Initiator, Ip, OURS, Pair, SCTP_PORT, THEIRS, World, until};
+use crate::network::{self, Ip, OURS, Pair, SCTP_PORT, Side, THEIRS, World, until};
 use crate::transfer::exchange;
 
 fn quick(world: &mut World<'_>) {
@@ -24,7 +24,7 @@ fn we_tell_the_peer_of_our_second_address() {
     for ip in [Ip::V4, Ip::V6] {
         let crossed = network::run_over(ip, async move |mut world| {
             quick(&mut world);
-            let mut pair = world.associate(Initiator::We).await;
+            let mut pair = world.associate(Side::We).await;
             // On a busy machine the handshake may have gone by either of our addresses.
             let first = pair.ours.paths()[0].four_tuple.local.ip().to_string();
             let second = ip.ours().into_iter().find(|ours| *ours != first).unwrap();
@@ -43,7 +43,7 @@ fn a_peer_without_asconf_gets_none_and_stays_on_our_first_address() {
     for auth in [1, 0] {
         let crossed = network::run(async move |mut world| {
             world.options = vec![("asconf", 0), ("auth", auth), ("heartbeat-ms", 200)];
-            let mut pair = world.associate(Initiator::We).await;
+            let mut pair = world.associate(Side::We).await;
             exchange(&mut pair, 40, 5000).await;
             pair.peer.command("paths").await;
             let path = pair.peer.event("path").await;
@@ -57,7 +57,7 @@ fn a_peer_without_asconf_gets_none_and_stays_on_our_first_address() {
 
 #[test]
 fn the_peer_adds_an_address_and_takes_it_away_again() {
-    for initiator in [Initiator::We, Initiator::They] {
+    for initiator in [Side::We, Side::They] {
         let crossed = network::run(async move |mut world| {
             quick(&mut world);
             world.bound = 1;

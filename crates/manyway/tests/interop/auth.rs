@@ -5,10 +5,10 @@ use std::time::Duration;
 use manyway_proto::{AuthSecret, ChunkType, KeyId};
 
 use crate::capture::chunk;
-use crate::network::{self, Initiator, World};
+use crate::network::{self, Side, World};
 use crate::transfer::{exchange, send};
 
-const BOTH: [Initiator; 2] = [Initiator::We, Initiator::They];
+const BOTH: [Side; 2] = [Side::We, Side::They];
 
 /// Both sides take data and acknowledgements only if they come authenticated.
 pub(crate) fn demand(world: &mut World<'_>) {
@@ -45,7 +45,7 @@ fn either_side_alone_may_demand_authentication() {
                 true => world.config.transport.auth.chunks = vec![ChunkType::DATA],
                 false => world.prepare = vec!["auth-chunk 0"],
             }
-            let mut pair = world.associate(Initiator::We).await;
+            let mut pair = world.associate(Side::We).await;
             exchange(&mut pair, 20, 5000).await;
         });
         crossed.had(&[chunk::AUTH]);
@@ -72,7 +72,7 @@ fn nothing_authenticated_by_another_key_is_heard() {
         demand(&mut world);
         share(&mut world, "open-barley");
         world.prepare.extend(["key 7 open-sesame", "use-key 7"]);
-        let mut pair = world.associate(Initiator::We).await;
+        let mut pair = world.associate(Side::We).await;
         send(&pair.ours, 1, 100).await;
         pair.peer.begin("send 0 o 100 1 1");
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -89,7 +89,7 @@ fn authenticated_data_survive_loss() {
             .bed
             .path(0)
             .set_loss(manyway_bed::Loss::Bernoulli(0.01));
-        let mut pair = world.associate(Initiator::They).await;
+        let mut pair = world.associate(Side::They).await;
         exchange(&mut pair, 300, 5000).await;
     });
     crossed.had(&[chunk::AUTH]);

@@ -5,10 +5,10 @@ use std::time::Duration;
 use manyway::{AssocState, CloseReason};
 use manyway_bed::BedPath;
 
-use crate::network::{self, Initiator, Pair, SCTP_PORT, soon, their_udp, until};
+use crate::network::{self, Pair, SCTP_PORT, Side, soon, their_udp, until};
 use crate::transfer::{check_arrival, receive, send, their_send};
 
-const BOTH: [Initiator; 2] = [Initiator::We, Initiator::They];
+const BOTH: [Side; 2] = [Side::We, Side::They];
 /// Long enough for the link to be in use when the end is asked for.
 const COUNT: u64 = 100;
 const LENGTH: usize = 20_000;
@@ -50,7 +50,7 @@ fn they_shut_down_an_idle_association() {
 #[test]
 fn what_was_sent_before_our_shutdown_arrives_first() {
     network::run(async |world| {
-        let Pair { mut peer, ours, .. } = world.associate(Initiator::We).await;
+        let Pair { mut peer, ours, .. } = world.associate(Side::We).await;
         send(&ours, COUNT, LENGTH).await;
         let (ended, ()) = tokio::join!(
             soon("shutdown", ours.shutdown()),
@@ -64,7 +64,7 @@ fn what_was_sent_before_our_shutdown_arrives_first() {
 #[test]
 fn what_was_sent_before_their_shutdown_arrives_first() {
     network::run(async |world| {
-        let Pair { mut peer, ours, .. } = world.associate(Initiator::They).await;
+        let Pair { mut peer, ours, .. } = world.associate(Side::They).await;
         peer.begin(&their_send(COUNT, LENGTH));
         peer.begin("shutdown");
         receive(&ours, COUNT, LENGTH).await;
@@ -79,7 +79,7 @@ fn what_was_sent_before_their_shutdown_arrives_first() {
 fn data_of_both_sides_survive_our_shutdown() {
     network::run(async |mut world| {
         world.options = vec![("send-buffer", 4 << 20)];
-        let Pair { mut peer, ours, .. } = world.associate(Initiator::We).await;
+        let Pair { mut peer, ours, .. } = world.associate(Side::We).await;
         // It takes all before it learns of the end: afterwards it would take no more.
         peer.command(&their_send(COUNT, LENGTH)).await;
         send(&ours, COUNT, LENGTH).await;
@@ -96,7 +96,7 @@ fn data_of_both_sides_survive_our_shutdown() {
 #[test]
 fn data_of_both_sides_survive_their_shutdown() {
     network::run(async |world| {
-        let Pair { mut peer, ours, .. } = world.associate(Initiator::They).await;
+        let Pair { mut peer, ours, .. } = world.associate(Side::They).await;
         send(&ours, COUNT, LENGTH).await;
         peer.begin(&their_send(COUNT, LENGTH));
         peer.begin("shutdown");
@@ -112,7 +112,7 @@ fn data_of_both_sides_survive_their_shutdown() {
 #[test]
 fn both_sides_shut_down_at_once() {
     network::run(async |world| {
-        let Pair { mut peer, ours, .. } = world.associate(Initiator::We).await;
+        let Pair { mut peer, ours, .. } = world.associate(Side::We).await;
         peer.begin("shutdown");
         soon("shutdown", ours.shutdown()).await.unwrap();
         peer.event("closed").await;
@@ -172,7 +172,7 @@ async fn stuck_in_shutdown_pending(pair: &mut Pair) {
 fn we_abort_while_our_shutdown_waits_for_acknowledgements() {
     network::run(async |mut world| {
         world.options = vec![("receive-buffer", 65_536)];
-        let mut pair = world.associate(Initiator::We).await;
+        let mut pair = world.associate(Side::We).await;
         stuck_in_shutdown_pending(&mut pair).await;
         pair.ours.abort(b"no patience");
         pair.peer.command("resume").await;
@@ -184,7 +184,7 @@ fn we_abort_while_our_shutdown_waits_for_acknowledgements() {
 fn they_abort_while_our_shutdown_waits_for_acknowledgements() {
     network::run(async |mut world| {
         world.options = vec![("receive-buffer", 65_536)];
-        let mut pair = world.associate(Initiator::We).await;
+        let mut pair = world.associate(Side::We).await;
         stuck_in_shutdown_pending(&mut pair).await;
         pair.peer.command("abort no patience").await;
         aborted_by_peer(&soon("end", pair.ours.closed()).await, b"no patience");
@@ -204,7 +204,7 @@ async fn stuck_in_shutdown_received(pair: &mut Pair) {
 fn we_abort_after_their_shutdown() {
     network::run(async |mut world| {
         world.options = vec![("receive-buffer", 65_536)];
-        let mut pair = world.associate(Initiator::They).await;
+        let mut pair = world.associate(Side::They).await;
         stuck_in_shutdown_received(&mut pair).await;
         pair.ours.abort(b"no patience");
         pair.peer.command("resume").await;
@@ -216,7 +216,7 @@ fn we_abort_after_their_shutdown() {
 #[test]
 fn we_abort_after_our_shutdown_was_sent() {
     network::run(async |world| {
-        let Pair { mut peer, ours, .. } = world.associate(Initiator::We).await;
+        let Pair { mut peer, ours, .. } = world.associate(Side::We).await;
         world.bed.path(0).set_cut(false, true);
         let waiting = ours.clone();
         tokio::spawn(async move { waiting.shutdown().await });
@@ -232,7 +232,7 @@ fn we_abort_after_our_shutdown_was_sent() {
 #[test]
 fn we_abort_after_our_shutdown_ack_was_sent() {
     network::run(async |world| {
-        let Pair { mut peer, ours, .. } = world.associate(Initiator::They).await;
+        let Pair { mut peer, ours, .. } = world.associate(Side::They).await;
         world.bed.path(0).set_cut(true, true);
         peer.command("shutdown").await;
         let sent = || ours.state() == AssocState::ShutdownAckSent;
@@ -249,7 +249,7 @@ fn they_abort_while_their_shutdown_waits_for_acknowledgements() {
     network::run(async |mut world| {
         world.config.transport.receive_buffer = 65_536;
         world.options = vec![("send-buffer", 1 << 20)];
-        let Pair { mut peer, ours, .. } = world.associate(Initiator::They).await;
+        let Pair { mut peer, ours, .. } = world.associate(Side::They).await;
         peer.command(&their_send(20, LENGTH)).await;
         peer.command("shutdown").await;
         receive(&ours, 2, LENGTH).await;
@@ -263,7 +263,7 @@ fn they_abort_while_their_shutdown_waits_for_acknowledgements() {
 #[test]
 fn they_abort_after_their_shutdown_was_sent() {
     network::run(async |world| {
-        let Pair { mut peer, ours, .. } = world.associate(Initiator::They).await;
+        let Pair { mut peer, ours, .. } = world.associate(Side::They).await;
         // It may go by either path.
         for path in world.bed.paths() {
             path.set_cut(true, true);
@@ -282,7 +282,7 @@ fn they_abort_after_our_shutdown_was_sent() {
     network::run(async |mut world| {
         world.config.transport.receive_buffer = 65_536;
         world.options = vec![("send-buffer", 1 << 20)];
-        let Pair { mut peer, ours, .. } = world.associate(Initiator::We).await;
+        let Pair { mut peer, ours, .. } = world.associate(Side::We).await;
         peer.command(&their_send(20, LENGTH)).await;
         receive(&ours, 2, LENGTH).await;
         let waiting = ours.clone();
@@ -323,7 +323,7 @@ fn a_peer_that_vanished_is_given_up() {
     network::run(async |mut world| {
         world.config.transport.peer_timeout = Duration::from_secs(2);
         world.config.transport.rto_max = Duration::from_millis(300);
-        let Pair { peer, ours, .. } = world.associate(Initiator::We).await;
+        let Pair { peer, ours, .. } = world.associate(Side::We).await;
         world.bed.path(0).cut();
         send(&ours, 10, LENGTH).await;
         let reason = soon("end", ours.closed()).await;

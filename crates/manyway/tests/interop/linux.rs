@@ -8,18 +8,21 @@ use manyway_bed::Loss;
 
 use crate::endings::aborted_by_peer;
 use crate::linux_extensions;
-use crate::network::{self, Initiator, OURS, Pair, SCTP_PORT, World, soon, until};
+use crate::network::{self, OURS, Pair, SCTP_PORT, Side, World, soon, until};
 use crate::peer::Peer;
+use crate::rows::{self, play_on_linux};
+use crate::streams;
 use crate::transfer::{check_arrival, exchange, receive, send, their_send};
 use crate::vm;
 
-const BOTH: [Initiator; 2] = [Initiator::We, Initiator::They];
+const BOTH: [Side; 2] = [Side::We, Side::They];
 const COUNT: u64 = 50;
 const LENGTH: usize = 20_000;
 
 #[test]
 fn the_linux_kernel_interoperates() {
-    network::run_against_linux(async |mut world| {
+    let mut played = Vec::new();
+    let crossed = network::run_against_linux(async |mut world| {
         world.config.transport.heartbeat_interval = Duration::from_millis(300);
         world.config.transport.path_max_retransmits = 1;
         let mut peer = vm::start(world.bed).await;
@@ -27,38 +30,53 @@ fn the_linux_kernel_interoperates() {
             "sctp/rto_initial 300",
             "sctp/rto_min 200",
             "sctp/rto_max 1000",
+            "sctp/hb_interval 200",
+            "sctp/path_max_retrans 1",
+            "sctp/intl_enable 1",
+            "sctp/reconf_enable 1",
+            "sctp/addip_enable 1",
+            "sctp/auth_enable 1",
         ] {
             peer.command(&format!("option {option}")).await;
         }
-        peer.command("option sctp/hb_interval 200").await;
-        peer.command("option sctp/path_max_retrans 1").await;
-        for asconf in [0, 1] {
-            peer.command(&format!("option sctp/addip_enable {asconf}"))
-                .await;
-            peer.command(&format!("option sctp/auth_enable {asconf}"))
-                .await;
-            for initiator in BOTH {
-                peer = transfers(&world, peer, initiator).await;
-            }
+        if rows::wanted().is_none() {
+            peer = scenarios(&mut world, peer).await;
         }
-        for initiator in BOTH {
-            peer = shutdowns(&world, peer, initiator).await;
-            peer = aborts(&world, peer, initiator).await;
+        for rows in [streams::ROWS] {
+            peer = play_on_linux(&mut world, peer, rows, &mut played).await;
         }
-        peer = refusals(&world, peer).await;
-        peer = loss(&world, peer).await;
-        peer = failover(&world, peer).await;
-        peer = linux_extensions::carriers(&mut world, peer).await;
-        linux_extensions::authentication(&mut world, peer).await;
     });
+    played.iter().for_each(|row| row.check(&crossed));
+}
+
+/// What no table of rows has.
+async fn scenarios(world: &mut World<'_>, mut peer: Peer) -> Peer {
+    for asconf in [0, 1] {
+        peer.command(&format!("option sctp/addip_enable {asconf}"))
+            .await;
+        peer.command(&format!("option sctp/auth_enable {asconf}"))
+            .await;
+        for initiator in BOTH {
+            peer = transfers(world, peer, initiator).await;
+        }
+    }
+    for initiator in BOTH {
+        peer = shutdowns(world, peer, initiator).await;
+        peer = aborts(world, peer, initiator).await;
+    }
+    peer = refusals(world, peer).await;
+    peer = loss(world, peer).await;
+    peer = failover(world, peer).await;
+    peer = linux_extensions::carriers(world, peer).await;
+    linux_extensions::authentication(world, peer).await
 }
 
 /// The association between this side and a fresh peer in the machine.
-pub(crate) async fn associate(world: &World<'_>, mut peer: Peer, initiator: Initiator) -> Pair {
-    let addresses = vm::addresses(world.ip);
+pub(crate) async fn associate(world: &World<'_>, mut peer: Peer, initiator: Side) -> Pair {
+    let addresses = world.theirs();
     peer.command(&format!("start {}", world.their_port())).await;
-    peer.command(&format!("bind {SCTP_PORT} {}", addresses.join(" ")))
-        .await;
+    let bound = addresses[..world.bound].join(" ");
+    peer.command(&format!("bind {SCTP_PORT} {bound}")).await;
     for command in &world.prepare {
         peer.command(command).await;
     }
@@ -81,7 +99,7 @@ pub(crate) async fn reset(pair: Pair) -> Peer {
     peer
 }
 
-pub(crate) async fn transfers(world: &World<'_>, peer: Peer, initiator: Initiator) -> Peer {
+pub(crate) async fn transfers(world: &World<'_>, peer: Peer, initiator: Side) -> Peer {
     let mut pair = associate(world, peer, initiator).await;
     assert_eq!(pair.streams, "16 64");
     for size in [1, 3, 4, 1204, 1205, 1473, 5000, 65_536] {
@@ -92,7 +110,7 @@ pub(crate) async fn transfers(world: &World<'_>, peer: Peer, initiator: Initiato
     reset(pair).await
 }
 
-async fn shutdowns(world: &World<'_>, peer: Peer, initiator: Initiator) -> Peer {
+async fn shutdowns(world: &World<'_>, peer: Peer, initiator: Side) -> Peer {
     let mut pair = associate(world, peer, initiator).await;
     send(&pair.ours, COUNT, LENGTH).await;
     let (ended, ()) = tokio::join!(
@@ -112,7 +130,7 @@ async fn shutdowns(world: &World<'_>, peer: Peer, initiator: Initiator) -> Peer 
     reset(pair).await
 }
 
-async fn aborts(world: &World<'_>, peer: Peer, initiator: Initiator) -> Peer {
+async fn aborts(world: &World<'_>, peer: Peer, initiator: Side) -> Peer {
     let mut pair = associate(world, peer, initiator).await;
     pair.ours.abort(b"enough");
     pair.peer.event("lost").await;
@@ -141,7 +159,7 @@ async fn their_abort(pair: &mut Pair) {
 }
 
 async fn refusals(world: &World<'_>, peer: Peer) -> Peer {
-    let pair = associate(world, peer, Initiator::We).await;
+    let pair = associate(world, peer, Side::We).await;
     let address = vm::addresses(world.ip)[0];
     let first = SocketAddr::new(address.parse().unwrap(), UDP_PORT);
     let connecting = pair.endpoint.connect(&[first], SCTP_PORT + 1).await;
@@ -166,14 +184,14 @@ async fn refusals(world: &World<'_>, peer: Peer) -> Peer {
 
 async fn loss(world: &World<'_>, peer: Peer) -> Peer {
     world.bed.path(0).set_loss(Loss::Bernoulli(0.01));
-    let mut pair = associate(world, peer, Initiator::We).await;
+    let mut pair = associate(world, peer, Side::We).await;
     exchange(&mut pair, 300, 5000).await;
     world.bed.path(0).set_loss(Loss::None);
     reset(pair).await
 }
 
 async fn failover(world: &World<'_>, peer: Peer) -> Peer {
-    let mut pair = associate(world, peer, Initiator::They).await;
+    let mut pair = associate(world, peer, Side::They).await;
     let both_active = || {
         let paths = pair.ours.paths();
         let active = paths.iter().filter(|p| p.state == PathState::Active);

@@ -4,11 +4,11 @@ use manyway::Carrier;
 
 use crate::auth::{demand, share};
 use crate::linux::{associate, reset, transfers};
-use crate::network::{Initiator, Ip, World};
+use crate::network::{Ip, Side, World};
 use crate::peer::Peer;
 use crate::transfer::exchange;
 
-const BOTH: [Initiator; 2] = [Initiator::We, Initiator::They];
+const BOTH: [Side; 2] = [Side::We, Side::They];
 
 /// IPv6, and both families without UDP.
 pub(crate) async fn carriers(world: &mut World<'_>, mut peer: Peer) -> Peer {

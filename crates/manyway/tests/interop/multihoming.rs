@@ -5,7 +5,7 @@ use std::time::Duration;
 use manyway::PathState;
 use manyway_bed::DirectionCounters;
 
-use crate::network::{self, Initiator, Ip, Pair, World, until};
+use crate::network::{self, Ip, Pair, Side, World, until};
 use crate::transfer::{check_arrival, exchange, receive, send, their_send};
 
 /// Bytes of user data that each direction has to carry while a path is down.
@@ -28,7 +28,7 @@ fn quick(world: &mut World<'_>, cmt: u32) {
 
 /// The peer opens an association and both sides verify two paths.
 async fn associate(world: &World<'_>) -> Pair {
-    let mut pair = world.associate(Initiator::They).await;
+    let mut pair = world.associate(Side::They).await;
     let active = || {
         let paths = pair.ours.paths();
         let active = paths.iter().filter(|p| p.state == PathState::Active);

@@ -35,9 +35,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// One network at a time: the machine's cores are what would be measured otherwise.
 static ONE: Mutex<()> = Mutex::new(());
 
-/// Who opens the association.
+/// One of the two ends of an association.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Initiator {
+pub(crate) enum Side {
     We,
     They,
 }
@@ -70,6 +70,7 @@ impl Ip {
 /// What a test has to do with.
 pub(crate) struct World<'a> {
     pub(crate) bed: &'a Bed,
+    pub(crate) stack: Stack,
     pub(crate) ip: Ip,
     /// Options of this side.
     pub(crate) config: EndpointConfig,
@@ -144,7 +145,7 @@ fn run_on(
     })
     .unwrap();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        enter(&bed, ip, test);
+        enter(&bed, stack, ip, test);
         drop(bed);
         let files = ["c1.pcap", "c2.pcap"].map(|name| captures.path().join(name));
         capture::check(&files)
@@ -156,7 +157,7 @@ fn run_on(
     })
 }
 
-fn enter(bed: &Bed, ip: Ip, test: impl AsyncFnOnce(World<'_>) + Send) {
+fn enter(bed: &Bed, stack: Stack, ip: Ip, test: impl AsyncFnOnce(World<'_>) + Send) {
     let work = || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -167,6 +168,7 @@ fn enter(bed: &Bed, ip: Ip, test: impl AsyncFnOnce(World<'_>) + Send) {
         config.addresses = addresses(&ip.ours());
         let world = World {
             bed,
+            stack,
             ip,
             config,
             options: Vec::new(),
@@ -226,6 +228,14 @@ impl World<'_> {
         }
     }
 
+    /// The peer's addresses, on the same paths as [`OURS`].
+    pub(crate) fn theirs(&self) -> [&'static str; 2] {
+        match self.stack {
+            Stack::Usrsctp => self.ip.theirs(),
+            Stack::Linux => vm::addresses(self.ip),
+        }
+    }
+
     /// This side's endpoint.
     pub(crate) async fn endpoint(&self) -> Endpoint {
         Endpoint::bind(self.config.clone()).await.unwrap()
@@ -248,7 +258,7 @@ impl World<'_> {
     }
 
     /// A new association between this side and a new peer.
-    pub(crate) async fn associate(&self, initiator: Initiator) -> Pair {
+    pub(crate) async fn associate(&self, initiator: Side) -> Pair {
         let peer = self.peer().await;
         let first = self.ip.theirs()[0].parse().unwrap();
         let remotes = [SocketAddr::new(first, self.their_port())];
@@ -260,16 +270,16 @@ impl World<'_> {
         &self,
         mut peer: Peer,
         remotes: &[SocketAddr],
-        initiator: Initiator,
+        initiator: Side,
     ) -> Pair {
         let endpoint = self.endpoint().await;
         let (ours, listener) = match initiator {
-            Initiator::We => {
+            Side::We => {
                 peer.command("listen").await;
                 let connecting = endpoint.connect(remotes, SCTP_PORT);
                 (soon("connect", connecting).await.unwrap(), None)
             }
-            Initiator::They => {
+            Side::They => {
                 let mut listener = endpoint.listen(SCTP_PORT).unwrap();
                 peer.connect(self.config.udp_port, &self.ip.ours()[..1])
                     .await;

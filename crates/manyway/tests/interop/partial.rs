@@ -3,7 +3,7 @@
 use manyway_bed::Loss;
 
 use crate::capture::chunk;
-use crate::network::{self, Initiator, Pair, soon};
+use crate::network::{self, Pair, Side, soon};
 use crate::transfer::{contents, exchange};
 
 /// The peer sends 300 messages of 3000 bytes, of which those that get lost are given up, and then
@@ -25,7 +25,7 @@ async fn receive_with_losses(pair: &mut Pair, order: char, policy: &str) -> Vec<
     }
 }
 
-fn gives_up(initiator: Initiator, policy: &'static str) {
+fn gives_up(initiator: Side, policy: &'static str) {
     let crossed = network::run(async move |world| {
         let mut pair = world.associate(initiator).await;
         world.bed.path(0).set_loss(Loss::Bernoulli(0.05));
@@ -41,19 +41,19 @@ fn gives_up(initiator: Initiator, policy: &'static str) {
 
 #[test]
 fn messages_that_the_peer_never_sends_again_are_skipped() {
-    gives_up(Initiator::We, "rtx 0");
-    gives_up(Initiator::They, "rtx 0");
+    gives_up(Side::We, "rtx 0");
+    gives_up(Side::They, "rtx 0");
 }
 
 #[test]
 fn messages_that_the_peer_gives_up_in_time_are_skipped() {
-    gives_up(Initiator::They, "ttl 30");
+    gives_up(Side::They, "ttl 30");
 }
 
 #[test]
 fn unordered_messages_that_the_peer_gives_up_are_skipped() {
     let crossed = network::run(async |world| {
-        let mut pair = world.associate(Initiator::We).await;
+        let mut pair = world.associate(Side::We).await;
         world.bed.path(0).set_loss(Loss::Bernoulli(0.05));
         receive_with_losses(&mut pair, 'u', "rtx 0").await;
         world.bed.path(0).set_loss(Loss::None);
@@ -66,7 +66,7 @@ fn unordered_messages_that_the_peer_gives_up_are_skipped() {
 #[test]
 fn messages_that_may_be_given_up_arrive_when_nothing_is_lost() {
     let crossed = network::run(async |world| {
-        let mut pair = world.associate(Initiator::They).await;
+        let mut pair = world.associate(Side::They).await;
         let arrived = receive_with_losses(&mut pair, 'o', "rtx 0").await;
         assert_eq!(arrived, (0..300).collect::<Vec<_>>());
     });

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use manyway::{AssocState, ConnectError};
 use manyway_bed::Loss;
 
-use crate::network::{self, Initiator, Ip, Pair, SCTP_PORT, World, soon};
+use crate::network::{self, Ip, Pair, SCTP_PORT, Side, World, soon};
 use crate::transfer::{exchange, send};
 
-const BOTH: [Initiator; 2] = [Initiator::We, Initiator::They];
+const BOTH: [Side; 2] = [Side::We, Side::They];
 
-async fn associate(world: &mut World<'_>, initiator: Initiator) -> Pair {
+async fn associate(world: &mut World<'_>, initiator: Side) -> Pair {
     world.make_raw();
     let pair = world.associate(initiator).await;
     let tuple = pair.ours.paths()[0].four_tuple;
@@ -37,7 +37,7 @@ fn messages_of_many_sizes_pass_over_ip_itself() {
 #[test]
 fn loss_is_made_good_over_ip_itself() {
     network::run(async |mut world| {
-        let mut pair = associate(&mut world, Initiator::They).await;
+        let mut pair = associate(&mut world, Side::They).await;
         world.bed.path(0).set_loss(Loss::Bernoulli(0.01));
         exchange(&mut pair, 300, 3000).await;
     });
@@ -46,7 +46,7 @@ fn loss_is_made_good_over_ip_itself() {
 #[test]
 fn aborts_pass_over_ip_itself() {
     network::run(async |mut world| {
-        let Pair { mut peer, ours, .. } = associate(&mut world, Initiator::We).await;
+        let Pair { mut peer, ours, .. } = associate(&mut world, Side::We).await;
         send(&ours, 1, 100).await;
         ours.abort(b"enough");
         peer.event("lost").await;
@@ -59,7 +59,7 @@ fn aborts_pass_over_ip_itself() {
 fn a_host_without_sctp_refuses() {
     network::run(async |mut world| {
         // Something has to be captured.
-        let pair = associate(&mut world, Initiator::We).await;
+        let pair = associate(&mut world, Side::We).await;
         drop(pair.peer);
         let remote = SocketAddr::new(Ip::V4.theirs()[0].parse().unwrap(), 0);
         let refused = soon("refusal", pair.endpoint.connect(&[remote], SCTP_PORT)).await;

@@ -3,12 +3,12 @@
 use manyway::{AssocState, ConnectError, Message, UDP_PORT};
 use manyway_bed::Loss;
 
-use crate::network::{self, Initiator, OURS, SCTP_PORT, soon, their_udp};
+use crate::network::{self, OURS, SCTP_PORT, Side, soon, their_udp};
 
 #[test]
 fn we_open_an_association_with_as_many_streams_as_both_sides_take() {
     network::run(async |world| {
-        let pair = world.associate(Initiator::We).await;
+        let pair = world.associate(Side::We).await;
         assert_eq!(pair.ours.state(), AssocState::Established);
         assert_eq!(pair.streams, "16 64");
     });
@@ -17,7 +17,7 @@ fn we_open_an_association_with_as_many_streams_as_both_sides_take() {
 #[test]
 fn they_open_an_association_with_as_many_streams_as_both_sides_take() {
     network::run(async |world| {
-        let pair = world.associate(Initiator::They).await;
+        let pair = world.associate(Side::They).await;
         assert_eq!(pair.ours.state(), AssocState::Established);
         assert_eq!(pair.streams, "16 64");
     });
@@ -52,7 +52,7 @@ fn a_port_where_we_do_not_listen_refuses_the_peer() {
 fn we_may_use_any_udp_port() {
     network::run(async |mut world| {
         world.config.udp_port = 0;
-        let mut pair = world.associate(Initiator::We).await;
+        let mut pair = world.associate(Side::We).await;
         crate::transfer::exchange(&mut pair, 20, 3000).await;
     });
 }
@@ -62,7 +62,7 @@ fn a_peer_that_lost_its_memory_may_connect_again_from_the_same_port() {
     network::run(async |world| {
         // On the second path the new peer would be asked for the old association, and end it.
         world.bed.path(1).cut();
-        let mut pair = world.associate(Initiator::They).await;
+        let mut pair = world.associate(Side::They).await;
         let mut listener = pair.listener.take().unwrap();
         let old = pair.ours.clone();
         // Killed without a word.
@@ -78,7 +78,7 @@ fn a_peer_that_lost_its_memory_may_connect_again_from_the_same_port() {
 
 #[test]
 fn every_part_of_the_handshake_may_get_lost() {
-    for initiator in [Initiator::We, Initiator::They] {
+    for initiator in [Side::We, Side::They] {
         for _ in 0..3 {
             network::run(async move |mut world| {
                 world.options = vec![("rto-initial-ms", 100), ("init-rto-max-ms", 400)];

@@ -2,14 +2,14 @@
 
 use manyway::CloseReason;
 
-use crate::network::{self, Initiator, Pair, soon};
+use crate::network::{self, Pair, Side, soon};
 use crate::transfer::{send, their_send};
 
 /// usrsctp answers with an ABORT that reflects our own tag.
 #[test]
 fn a_peer_that_started_anew_ends_the_old_association() {
     network::run(async |world| {
-        let Pair { peer, ours, .. } = world.associate(Initiator::We).await;
+        let Pair { peer, ours, .. } = world.associate(Side::We).await;
         drop(peer);
         let _anew = world.peer().await;
         send(&ours, 1, 100).await;
@@ -29,7 +29,7 @@ fn a_peer_learns_that_we_started_anew() {
             ours,
             endpoint,
             ..
-        } = world.associate(Initiator::We).await;
+        } = world.associate(Side::We).await;
         // The end is not told: nothing gets out.
         world.bed.path(0).set_cut(true, true);
         endpoint.close();

@@ -5,7 +5,7 @@ use manyway_bed::Loss;
 use sha2::{Digest, Sha256};
 
 use crate::capture::chunk;
-use crate::network::{self, Initiator, Ip, Pair, soon};
+use crate::network::{self, Ip, Pair, Side, soon};
 use crate::peer::{Arrived, Peer};
 
 /// Seeds of the two directions' contents.
@@ -30,7 +30,7 @@ pub(crate) fn contents(seed: u64, length: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(length).collect()
 }
 
-fn hex_digest(bytes: &[u8]) -> String {
+pub(crate) fn hex_digest(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -90,7 +90,7 @@ pub(crate) async fn exchange(pair: &mut Pair, count: u64, length: usize) {
     pair.peer.done(&line).await;
 }
 
-fn every_size(ip: Ip, initiator: Initiator) {
+fn every_size(ip: Ip, initiator: Side) {
     network::run_over(ip, async move |world| {
         let mut pair = world.associate(initiator).await;
         for size in SIZES {
@@ -101,24 +101,24 @@ fn every_size(ip: Ip, initiator: Initiator) {
 
 #[test]
 fn messages_of_every_size_pass_over_ipv6() {
-    every_size(Ip::V6, Initiator::We);
-    every_size(Ip::V6, Initiator::They);
+    every_size(Ip::V6, Side::We);
+    every_size(Ip::V6, Side::They);
 }
 
 #[test]
 fn messages_of_every_size_pass_over_an_association_that_we_opened() {
-    every_size(Ip::V4, Initiator::We);
+    every_size(Ip::V4, Side::We);
 }
 
 #[test]
 fn messages_of_every_size_pass_over_an_association_that_they_opened() {
-    every_size(Ip::V4, Initiator::They);
+    every_size(Ip::V4, Side::They);
 }
 
 #[test]
 fn bulk_passes_both_ways_at_once() {
     network::run(async |world| {
-        let mut pair = world.associate(Initiator::We).await;
+        let mut pair = world.associate(Side::We).await;
         exchange(&mut pair, 100, 65_536).await;
     });
 }
@@ -126,14 +126,14 @@ fn bulk_passes_both_ways_at_once() {
 #[test]
 fn many_small_messages_pass_both_ways_at_once() {
     network::run(async |world| {
-        let mut pair = world.associate(Initiator::They).await;
+        let mut pair = world.associate(Side::They).await;
         exchange(&mut pair, 5000, 20).await;
     });
 }
 
 #[test]
 fn nothing_is_lost_on_a_path_that_loses_one_packet_in_a_hundred() {
-    for initiator in [Initiator::We, Initiator::They] {
+    for initiator in [Side::We, Side::They] {
         network::run(async move |world| {
             world.bed.path(0).set_loss(Loss::Bernoulli(0.01));
             let mut pair = world.associate(initiator).await;
@@ -147,7 +147,7 @@ fn nothing_is_lost_on_a_path_that_loses_one_packet_in_a_hundred() {
 /// Unlike SACK, NR-SACK lets the sender forget what lies beyond a gap.
 #[test]
 fn a_peer_that_offers_nr_sack_gets_and_sends_it() {
-    for initiator in [Initiator::We, Initiator::They] {
+    for initiator in [Side::We, Side::They] {
         let crossed = network::run(async move |mut world| {
             world.options = vec![("nr-sack", 1)];
             world.bed.path(0).set_loss(Loss::Bernoulli(0.01));
@@ -161,75 +161,10 @@ fn a_peer_that_offers_nr_sack_gets_and_sends_it() {
 #[test]
 fn a_peer_without_nr_sack_gets_and_sends_sack() {
     let crossed = network::run(async |world| {
-        let mut pair = world.associate(Initiator::We).await;
+        let mut pair = world.associate(Side::We).await;
         exchange(&mut pair, 20, 5000).await;
     });
     crossed.had(&[chunk::SACK]).had_no(&[chunk::NR_SACK]);
-}
-
-#[test]
-fn streams_keep_their_own_order_in_both_directions() {
-    network::run(async |world| {
-        const STREAMS: u16 = 16;
-        world.bed.path(0).set_loss(Loss::Bernoulli(0.02));
-        let Pair { mut peer, ours, .. } = world.associate(Initiator::We).await;
-        let mut wanted = vec![Vec::new(); usize::from(STREAMS)];
-        for i in 0..320u16 {
-            let (stream, seed, length) = (i % STREAMS, u64::from(i), 700 + usize::from(i));
-            peer.begin(&format!("send {stream} o {length} 1 {seed}"));
-            let message = Message::new(stream, contents(seed, length));
-            soon("room to send", ours.send(message)).await.unwrap();
-            wanted[usize::from(stream)].push((seed, length));
-        }
-        let mut here = vec![Vec::new(); usize::from(STREAMS)];
-        let mut there = here.clone();
-        for _ in 0..320 {
-            let message = soon("a message", ours.recv()).await.unwrap().unwrap();
-            here[usize::from(message.stream.0)].push(hex_digest(&message.payload));
-            let arrived = peer.message().await;
-            there[usize::from(arrived.stream)].push(arrived.digest);
-        }
-        let digests = |stream: &Vec<(u64, usize)>| -> Vec<String> {
-            let message = |&(seed, length): &_| hex_digest(&contents(seed, length));
-            stream.iter().map(message).collect()
-        };
-        let wanted: Vec<Vec<String>> = wanted.iter().map(digests).collect();
-        assert!(here == wanted, "from the peer");
-        assert!(there == wanted, "to the peer");
-    });
-}
-
-#[test]
-fn unordered_messages_all_arrive_and_are_marked_in_both_directions() {
-    network::run(async |world| {
-        const COUNT: u64 = 200;
-        world.bed.path(0).set_loss(Loss::Bernoulli(0.02));
-        let Pair { mut peer, ours, .. } = world.associate(Initiator::They).await;
-        peer.begin(&format!("send 3 u 4000 {COUNT} 0"));
-        let mut here = Vec::new();
-        let mut there = Vec::new();
-        for seed in 0..COUNT {
-            let mut message = Message::new(3, contents(seed, 4000));
-            message.unordered = true;
-            soon("room to send", ours.send(message)).await.unwrap();
-        }
-        for _ in 0..COUNT {
-            let message = soon("a message", ours.recv()).await.unwrap().unwrap();
-            assert_eq!((message.stream.0, message.unordered), (3, true));
-            here.push(hex_digest(&message.payload));
-            let arrived = peer.message().await;
-            assert_eq!((arrived.stream, arrived.unordered), (3, true));
-            there.push(arrived.digest);
-        }
-        let mut wanted: Vec<String> = (0..COUNT)
-            .map(|seed| hex_digest(&contents(seed, 4000)))
-            .collect();
-        for all in [&mut wanted, &mut here, &mut there] {
-            all.sort();
-        }
-        assert!(here == wanted, "from the peer");
-        assert!(there == wanted, "to the peer");
-    });
 }
 
 /// The peer's window closes and opens again.
@@ -237,7 +172,7 @@ fn unordered_messages_all_arrive_and_are_marked_in_both_directions() {
 fn a_peer_that_does_not_read_for_a_while_gets_everything_later() {
     network::run(async |mut world| {
         world.options = vec![("receive-buffer", 65_536)];
-        let Pair { mut peer, ours, .. } = world.associate(Initiator::We).await;
+        let Pair { mut peer, ours, .. } = world.associate(Side::We).await;
         peer.command("pause").await;
         send(&ours, 200, 5000).await;
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
@@ -252,7 +187,7 @@ fn a_peer_that_does_not_read_for_a_while_gets_everything_later() {
 fn a_peer_waits_while_we_do_not_read_for_a_while() {
     network::run(async |mut world| {
         world.config.transport.receive_buffer = 65_536;
-        let Pair { mut peer, ours, .. } = world.associate(Initiator::They).await;
+        let Pair { mut peer, ours, .. } = world.associate(Side::They).await;
         let line = their_send(200, 5000);
         peer.begin(&line);
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
