@@ -276,6 +276,36 @@ impl Ends {
         self.pass_time(None);
     }
 
+    /// Sends `count` messages of `size` bytes on `streams` streams in turn. The first `lost`
+    /// packets are; the others arrive and are read at once. Of what the server says only the last
+    /// packet is on its way to the client afterwards.
+    pub(crate) fn flood(
+        &mut self,
+        (client, server): (AssocId, AssocId),
+        size: usize,
+        streams: u16,
+        count: usize,
+        mut lost: usize,
+    ) {
+        let mut answer = None;
+        for number in 0..count {
+            let stream = (number % usize::from(streams)) as u16;
+            let message = Message::new(stream, self.payload.slice(..size));
+            assert!(self.submit(client, message), "the buffer takes all");
+            if number % 256 != 255 && number + 1 < count {
+                continue;
+            }
+            self.collect(0);
+            let gone = lost.min(self.flying.len());
+            self.flying.drain(..gone);
+            lost -= gone;
+            self.deliver(Some(server));
+            answer = self.flying.pop().or(answer);
+            self.flying.clear();
+        }
+        self.flying.extend(answer);
+    }
+
     /// Lets a round trip pass, and timers fire.
     pub(crate) fn pass_time(&mut self, reader: Option<AssocId>) {
         self.collect(0);
@@ -335,6 +365,12 @@ impl Ends {
     pub(crate) fn forget(&mut self, (client, server): (AssocId, AssocId)) {
         self.ends[0].release(client);
         self.ends[1].release(server);
+    }
+
+    /// The congestion windows of the client's paths, bytes.
+    pub(crate) fn window(&self, client: AssocId) -> u64 {
+        let assoc = self.ends[0].association(client);
+        assoc.map_or(0, |a| a.paths().map(|p| p.cwnd).sum())
     }
 
     /// Bytes that the client waits for to be acknowledged.

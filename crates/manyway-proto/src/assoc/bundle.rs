@@ -206,12 +206,8 @@ impl Association {
             return false;
         };
         let piece_len = next.min(path.size.current()) as u64;
-        //= https://www.rfc-editor.org/rfc/rfc9260#section-6.1
-        //# For each stream, the data sender MUST NOT have more than 2^16 - 1 ordered user messages in the current send window
-        if self.sender.outstanding.len() >= usize::from(u16::MAX) {
-            return false;
-        }
-        if (room == Room::Window && !path.has_room())
+        if !self.sender.outstanding.has_room()
+            || (room == Room::Window && !path.has_room())
             || !buffers::may_send(buffers, path.in_flight, path.need(), piece_len)
         {
             return false;

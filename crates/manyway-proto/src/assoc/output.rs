@@ -238,7 +238,7 @@ impl Association {
 
     /// Whether another packet of at most `segment` bytes may follow on the same path.
     fn may_extend(&mut self, now: Instant, id: PathId, segment: usize) -> bool {
-        let queue = &self.sender.queue;
+        let queue = &mut self.sender.queue;
         let next = match self.sender.outstanding.first_lost() {
             Some(index) => {
                 let chunk = self.sender.outstanding.get(index);

@@ -87,6 +87,7 @@ impl Association {
         //# Set rwnd equal to the newly received a_rwnd minus the number of bytes still outstanding after processing the Cumulative TSN Ack and the Gap Ack Blocks
         let window = u64::from(report.a_rwnd).saturating_sub(self.sender.outstanding.unacked());
         self.sender.peer_window = window;
+        self.sender.queue.on_peer_window(report.a_rwnd as usize);
         let was_full = std::mem::replace(&mut self.sender.peer_full, report.a_rwnd == 0);
         if was_full && report.a_rwnd > 0 {
             self.resend_refused(now);
@@ -132,15 +133,18 @@ impl Association {
                 ..cuc::PathAck::default()
             };
         }
-        let (paths, resent) = (&mut self.paths, &mut self.sender.resent);
+        let (paths, sender) = (&mut self.paths, &mut self.sender);
+        let (resent, queue) = (&mut sender.resent, &mut sender.queue);
         let mut bytes = 0;
-        let result = self
-            .sender
-            .outstanding
-            .acknowledge(cumulative, claims, |index, chunk| {
+        let result = sender.outstanding.acknowledge(
+            cumulative,
+            claims,
+            |index, chunk| {
                 bytes += chunk.payload.len() as u64;
                 on_chunk_acked(now, paths, resent, index, chunk);
-            });
+            },
+            |stream, ssn| queue.on_passed(stream, ssn),
+        );
         self.stats.bytes_acknowledged += bytes;
         let outcome = result?;
         self.stats.ignored_gap_blocks += outcome.ignored_blocks;

@@ -16,6 +16,7 @@ use crate::error::CloseReason;
 use crate::event::Event;
 use crate::path::FourTuple;
 use crate::recv::TsnMap;
+use crate::send::BeginLimits;
 use crate::time::Instant;
 
 /// INIT is padded to this size, so that no INIT-ACK is larger than its question.
@@ -309,7 +310,14 @@ impl Association {
         self.peer.extensions = self.config.offer().agreed(peer.extensions);
         self.agree_on_partial_reliability();
         let interleaving = self.has(Extension::Interleaving);
-        self.sender.queue.set_interleaving(interleaving);
+        let limits = match self.has(Extension::DynamicPaths) {
+            true => BeginLimits::WIDE,
+            false => BeginLimits::SERIAL,
+        };
+        let queue = &mut self.sender.queue;
+        queue.set_interleaving(interleaving);
+        queue.set_begin_limits(limits);
+        queue.on_peer_window(peer.a_rwnd as usize);
         self.negotiate_auth(peer.auth.as_ref());
         if !self.has(Extension::DynamicPaths) {
             self.expect_slow_acknowledgements();

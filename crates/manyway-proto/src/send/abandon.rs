@@ -435,10 +435,9 @@ mod tests {
             tells_gaps: true,
         };
         let mut count = 0;
-        out.acknowledge(cumulative, &claims, |_, chunk| {
-            count += usize::from(chunk.fate != Fate::Abandoned);
-        })
-        .unwrap();
+        let on_acked = |_, chunk: &SentChunk| count += usize::from(chunk.fate != Fate::Abandoned);
+        out.acknowledge(cumulative, &claims, on_acked, |_, _| ())
+            .unwrap();
         count
     }
 

@@ -21,7 +21,7 @@ pub(crate) use immediate::Afterwards;
 pub use options::SendOptions;
 pub(crate) use outstanding::{Fate, Outstanding, SentChunk, Shot};
 pub(crate) use pr::Expendable;
-pub(crate) use queue::{MessageKey, SendQueue};
+pub(crate) use queue::{BeginLimits, MessageKey, SendQueue};
 pub use reliability::{AbandonReason, AbandonedMessages, Reliability};
 pub(crate) use sent_log::{Entry, SentLog};
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use manyway_wire::{
-    DATA_HEADER_LEN, Data, DataFlags, Fragment, I_DATA_HEADER_LEN, IData, PacketWriter, Ppid,
+    DATA_HEADER_LEN, Data, DataFlags, Fragment, I_DATA_HEADER_LEN, IData, PacketWriter, Ppid, Ssn,
     StreamId, Tsn,
 };
 
@@ -15,6 +15,9 @@ use crate::range_set::RangeSet;
 use crate::send::abandon::{Membership, Partial};
 use crate::stream::Place;
 use crate::time::Instant;
+
+/// How far a TSN may lie above the first of the window.
+const MAX_DISTANCE: usize = (1 << 31) - 1;
 
 /// On which path and in which of its packets a chunk was last sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +81,16 @@ impl SentChunk {
     /// Bytes of a packet with just this chunk and `headers` besides.
     pub(crate) fn packet_len(&self, headers: usize) -> usize {
         (headers + self.flight_bytes() as usize).next_multiple_of(4)
+    }
+
+    /// The ordered message of its stream that it is the last chunk of, if it is a DATA chunk.
+    fn completes(&self) -> Option<(StreamId, Ssn)> {
+        match self.place {
+            Place::Plain(ssn) if self.flags.end && !self.flags.unordered => {
+                Some((self.stream, ssn))
+            }
+            _ => None,
+        }
     }
 
     /// Whether it is in flight or waits for retransmission.
@@ -156,9 +169,11 @@ impl Outstanding {
         self.chunks.is_empty()
     }
 
-    /// Chunks kept.
-    pub(crate) fn len(&self) -> usize {
-        self.chunks.len()
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-1.6
+    //# An endpoint SHOULD NOT transmit a DATA chunk with a TSN that is more than 2^31 - 1 above the beginning TSN of its current send window.
+    /// Whether serial numbers leave room for another chunk.
+    pub(crate) fn has_room(&self) -> bool {
+        self.chunks.len() < MAX_DISTANCE
     }
 
     pub(crate) fn buffered(&self) -> usize {
@@ -198,7 +213,7 @@ impl Outstanding {
     }
 
     pub(crate) fn tsn(&self, index: u64) -> Tsn {
-        // The difference is smaller than the window, which is far below 2^31.
+        // The difference is smaller than the window, which is below 2^31.
         self.base_tsn.add((index - self.base) as u32)
     }
 
@@ -290,13 +305,15 @@ impl Outstanding {
         }
     }
 
-    /// Takes in a SACK or NR-SACK and calls `on_acked` for every chunk that it newly acknowledges.
-    /// Old SACKs change nothing.
+    /// Takes in a SACK or NR-SACK and calls `on_acked` for every chunk that it newly acknowledges,
+    /// and `on_passed` for ordered messages in DATA chunks that leave the window: of neighbours of
+    /// one stream the last. Old SACKs change nothing.
     pub(crate) fn acknowledge(
         &mut self,
         cumulative: Tsn,
         claims: &Claims<'_>,
         mut on_acked: impl FnMut(u64, &SentChunk),
+        on_passed: impl FnMut(StreamId, Ssn),
     ) -> Result<AckOutcome, BadAck> {
         let mut outcome = AckOutcome::default();
         if cumulative.is_before(self.cumulative()) {
@@ -308,7 +325,7 @@ impl Outstanding {
         }
         outcome.advanced = advance > 0;
         let bound = self.base + advance;
-        self.pop_below(bound, &mut on_acked);
+        self.pop_below(bound, &mut on_acked, on_passed);
         for claim in claims.iter() {
             let Some(range) = claim.range(bound) else {
                 outcome.ignored_blocks += 1;
@@ -327,7 +344,13 @@ impl Outstanding {
         Ok(outcome)
     }
 
-    fn pop_below(&mut self, bound: u64, on_acked: &mut impl FnMut(u64, &SentChunk)) {
+    fn pop_below(
+        &mut self,
+        bound: u64,
+        on_acked: &mut impl FnMut(u64, &SentChunk),
+        mut on_passed: impl FnMut(StreamId, Ssn),
+    ) {
+        let mut passed: Option<(StreamId, Ssn)> = None;
         while self.base < bound {
             let Some(chunk) = self.chunks.pop_front() else {
                 break;
@@ -337,11 +360,20 @@ impl Outstanding {
             self.base_tsn = self.base_tsn.next();
             self.buffered -= chunk.payload.len();
             self.partial.on_popped(index, &chunk);
+            if let Some((stream, ssn)) = chunk.completes() {
+                if let Some((other, ssn)) = passed.filter(|(other, _)| *other != stream) {
+                    on_passed(other, ssn);
+                }
+                passed = Some((stream, ssn));
+            }
             if !matches!(chunk.fate, Fate::Acked | Fate::Settled | Fate::Abandoned) {
                 self.unacked -= chunk.payload.len() as u64;
                 self.lost.remove(&index);
                 on_acked(index, &chunk);
             }
+        }
+        if let Some((stream, ssn)) = passed {
+            on_passed(stream, ssn);
         }
         self.acked.remove_below(bound);
         self.settled.remove_below(bound);

@@ -281,3 +281,30 @@ fn every_scheduler_delivers_everything_on_many_streams_over_a_lossy_path() {
         }
     }
 }
+
+#[test]
+fn beginnings_of_interleaved_messages_do_not_fill_the_receive_buffer() {
+    for kind in [
+        StreamSchedulerKind::RoundRobin,
+        StreamSchedulerKind::Priority,
+        StreamSchedulerKind::FairCapacity,
+    ] {
+        let mut config = config(true);
+        config.transport.receive_buffer = 64 << 10;
+        config.transport.partial_delivery_point = None;
+        let lossy = LinkConfig {
+            loss: Loss::Bernoulli(0.01),
+            ..link(30, 15 * MS)
+        };
+        let mut pair = pair_over(lossy, config, 87);
+        schedule(&mut pair, kind);
+        // Four times the peer's whole buffer, each message in turn if nothing else counted.
+        for stream in 0..16 {
+            send(&mut pair, Message::new(stream, vec![1; 16 << 10]));
+        }
+        pair.wait("everything has arrived", 20 * SECOND, |pair| {
+            pair.scene.network.node(pair.server.0).inbox.len() == 16
+        });
+        assert!(pair.end_of(pair.server).is_none(), "{kind:?}");
+    }
+}

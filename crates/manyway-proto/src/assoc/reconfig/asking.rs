@@ -173,7 +173,7 @@ impl Association {
                         return false;
                     }
                 }
-                _ if !queue.is_idle() => return false,
+                _ if !queue.is_exhausted() => return false,
                 _ => {}
             }
             let until = outstanding.next_index();

@@ -146,7 +146,7 @@ impl Association {
             Some(What::Streams { until, .. }) => self.receiver.tsns.next_index() >= *until,
             // Rather than taking our own chunks for acknowledged (step G3), wait until they are.
             Some(What::PeersAssociation { .. }) => {
-                self.sender.queue.is_idle() && self.sender.outstanding.is_empty()
+                self.sender.queue.is_exhausted() && self.sender.outstanding.is_empty()
             }
             Some(&What::OwnAssociation { boundary }) => {
                 self.release_below(now, boundary);

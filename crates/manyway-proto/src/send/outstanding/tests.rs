@@ -50,7 +50,7 @@ fn nr_ack(
         tells_gaps: true,
     };
     let mut acked = Vec::new();
-    out.acknowledge(Tsn(cum), &claims, |index, _| acked.push(index))
+    out.acknowledge(Tsn(cum), &claims, |index, _| acked.push(index), |_, _| ())
         .map(|_| acked)
 }
 
@@ -125,7 +125,7 @@ fn what_the_peer_took_back_is_lost_and_what_it_still_claims_is_not() {
 fn a_shutdown_takes_nothing_back() {
     let mut out = outstanding(4);
     assert_eq!(ack(&mut out, u32::MAX - 2, &[(2, 3)]), Ok(vec![1, 2]));
-    let outcome = out.acknowledge(Tsn(u32::MAX - 1), &Claims::NONE, |_, _| ());
+    let outcome = out.acknowledge(Tsn(u32::MAX - 1), &Claims::NONE, |_, _| (), |_, _| ());
     assert_eq!(outcome.map(|o| o.withdrawn), Ok(0));
     assert!(!out.has_lost());
 }
@@ -201,7 +201,7 @@ fn blocks_beyond_the_limit_and_blocks_that_cannot_be_are_ignored_and_counted() {
         limit: 10,
         tells_gaps: true,
     };
-    let outcome = out.acknowledge(Tsn(u32::MAX - 2), &claims, |_, _| ());
+    let outcome = out.acknowledge(Tsn(u32::MAX - 2), &claims, |_, _| (), |_, _| ());
     assert_eq!(outcome.map(|o| o.ignored_blocks), Ok(4));
     assert_eq!(out.unacked(), 400 - 70);
 }
@@ -259,9 +259,8 @@ proptest! {
                     };
                     let cumulative = out.cumulative().add(advance);
                     let mut twice = false;
-                    let answer = out.acknowledge(cumulative, &claims, |index, _| {
-                        twice |= !acked.insert(index);
-                    });
+                    let on_acked = |index, _: &SentChunk| twice |= !acked.insert(index);
+                    let answer = out.acknowledge(cumulative, &claims, on_acked, |_, _| ());
                     prop_assert!(!twice);
                     match answer {
                         Ok(outcome) if outcome.withdrawn > 0 => {

@@ -27,6 +27,7 @@ impl SendQueue {
     }
 
     pub(crate) fn set_priority(&mut self, id: StreamId, priority: u16) {
+        self.stop_waiting(id);
         self.streams.entry(id).or_default().priority = priority;
         self.on_change(id);
     }
@@ -62,7 +63,9 @@ impl SendQueue {
             self.begun = None;
             self.begun_bytes = 0;
         }
+        self.stop_waiting(id);
         self.on_change(id);
+        self.on_finished(queued.begun_bytes);
         Some(queued)
     }
 
@@ -109,7 +112,7 @@ impl SendQueue {
     /// Whether nothing of the stream is left to send, messages held back aside. What was sent may
     /// still be unacknowledged.
     pub(crate) fn is_drained(&self, id: StreamId) -> bool {
-        self.streams.get(&id).is_none_or(|stream| !stream.ready)
+        self.streams.get(&id).is_none_or(|s| !s.ready && !s.stalled)
     }
 
     /// The next messages of the stream are numbered from 0.

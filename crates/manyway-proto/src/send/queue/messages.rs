@@ -26,6 +26,8 @@ pub(crate) struct Queued {
     pub(crate) options: SendOptions,
     /// The next piece's place, once a piece was taken.
     pub(crate) next_place: Option<Place>,
+    /// Bytes that it counts for among the interleaved messages that were begun.
+    pub(super) begun_bytes: usize,
     /// The message is dropped then.
     pub(crate) expires: Option<Instant>,
     /// Names its pieces that were sent, if they can be given up.
@@ -35,6 +37,11 @@ pub(crate) struct Queued {
 impl Queued {
     pub(crate) fn reliability(&self) -> Reliability {
         self.options.reliability.unwrap_or_default()
+    }
+
+    /// Whether it will take a number of its stream when it begins.
+    pub(super) fn is_numbered(&self) -> bool {
+        self.next_place.is_none() && !self.message.unordered
     }
 
     /// What is to be known of a message that may be given up when a piece of it is sent.
@@ -123,6 +130,7 @@ impl Messages {
                 message,
                 options,
                 next_place: None,
+                begun_bytes: 0,
                 expires: None,
                 begun: None,
             }),

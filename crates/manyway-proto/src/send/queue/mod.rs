@@ -5,6 +5,7 @@
 //! | `messages` | the messages of all streams, as lists in one place |
 //! | `out_stream` | a stream's numbers and settings |
 //! | `control` | what others may do to queued messages and to streams |
+//! | `begin` | which messages may begin |
 
 use std::collections::BTreeMap;
 
@@ -16,12 +17,15 @@ use super::pr::Origin;
 use crate::event::Message;
 use crate::stream::{FrontMessage, Place, StreamScheduler, StreamView};
 
+mod begin;
 mod control;
 mod messages;
 mod out_stream;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use begin::BeginLimits;
+use begin::Begins;
 use messages::Messages;
 pub(crate) use messages::{MessageKey, Queued};
 use out_stream::OutStream;
@@ -52,8 +56,11 @@ pub(crate) struct SendQueue {
     begun_bytes: usize,
     /// The stream of the last piece in the packet being filled.
     packet: Option<StreamId>,
+    begins: Begins,
     /// Streams that have something to send.
     ready: usize,
+    /// Streams that have something whose turn is later: it must not begin yet.
+    stalled: usize,
     bytes: usize,
     /// Messages with this number or a later one must wait, whatever their stream.
     held_from: Option<u64>,
@@ -69,7 +76,9 @@ impl SendQueue {
             begun: None,
             begun_bytes: 0,
             packet: None,
+            begins: Begins::default(),
             ready: 0,
+            stalled: 0,
             bytes: 0,
             held_from: None,
         }
@@ -88,6 +97,11 @@ impl SendQueue {
     /// Whether nothing can be sent now.
     pub(crate) fn is_idle(&self) -> bool {
         self.ready == 0
+    }
+
+    /// Whether nothing is left to send, messages held back aside.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.ready + self.stalled == 0
     }
 
     /// Bytes of a chunk besides its payload.
@@ -122,8 +136,9 @@ impl SendQueue {
     }
 
     /// Bytes left of the message that the next piece comes from.
-    pub(crate) fn next_len(&self) -> Option<usize> {
-        let stream = self.streams.get(&self.next_stream()?)?;
+    pub(crate) fn next_len(&mut self) -> Option<usize> {
+        let id = self.next_stream()?;
+        let stream = self.streams.get(&id)?;
         let front = self.messages.front(&stream.messages)?;
         Some(front.message.payload.len())
     }
@@ -149,15 +164,22 @@ impl SendQueue {
             Some(place) => place,
             None => stream.begin_message(unordered, self.interleaving),
         };
+        let mut finished = 0;
         let payload = if end {
             let whole = self.messages.pop_front(&mut stream.messages)?;
+            finished = whole.begun_bytes;
             whole.message.payload
         } else {
+            if begin && self.interleaving {
+                front.begun_bytes = len;
+                self.begins.bytes += len;
+            }
             front.next_place = Some(place.next_piece());
             // Whole words, so that pieces need no padding.
             front.message.payload.split_to(room & !3)
         };
         self.on_taken(id, payload.len(), end);
+        self.on_finished(finished);
         Some(Piece {
             stream: id,
             place,
@@ -180,8 +202,16 @@ impl SendQueue {
         }
     }
 
-    /// The stream that the next piece comes from.
-    fn next_stream(&self) -> Option<StreamId> {
+    /// A message of which `begun_bytes` counted as begun was sent or dropped.
+    fn on_finished(&mut self, begun_bytes: usize) {
+        if begun_bytes > 0 {
+            self.begins.bytes -= begun_bytes;
+            self.begin_waiting();
+        }
+    }
+
+    /// The stream whose turn it is, whether or not its message may begin.
+    fn chosen_stream(&self) -> Option<StreamId> {
         if self.ready == 0 {
             return None;
         }
@@ -225,15 +255,27 @@ impl SendQueue {
     /// Notes whether the stream has something to send; what the scheduler shall see of it.
     fn update(&mut self, id: StreamId) -> Option<StreamView> {
         let stream = self.streams.get_mut(&id)?;
-        let view = view(id, stream, &self.messages, self.held_from);
+        let mut view = view(id, stream, &self.messages, self.held_from);
         self.ready -= usize::from(stream.ready);
+        self.stalled -= usize::from(stream.stalled);
+        stream.stalled = view.front.is_some()
+            && (stream.waits_at.is_some()
+                || stream.in_window() >= self.begins.limits.ordered
+                    && self
+                        .messages
+                        .front(&stream.messages)
+                        .is_some_and(Queued::is_numbered));
+        if stream.stalled {
+            view.front = None;
+        }
         stream.ready = view.front.is_some();
         self.ready += usize::from(stream.ready);
+        self.stalled += usize::from(stream.stalled);
         Some(view)
     }
 }
 
-/// What a scheduler sees of a stream; messages numbered from `held_from` on wait.
+/// What there is of a stream; messages numbered from `held_from` on wait.
 fn view(
     id: StreamId,
     stream: &OutStream,

@@ -1,6 +1,6 @@
 //! One outgoing stream.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU64};
 
 use manyway_wire::{Fsn, Mid, Ssn};
 
@@ -13,6 +13,8 @@ use crate::stream::Place;
 pub(super) struct OutStream {
     pub(super) messages: List,
     next_ssn: Ssn,
+    /// No ordered message before this one is in the send window.
+    pub(super) window_start: Ssn,
     next_mid: Mid,
     next_unordered_mid: Mid,
     pub(super) priority: u16,
@@ -21,6 +23,10 @@ pub(super) struct OutStream {
     pub(super) held_from: Option<u64>,
     /// The stream scheduler was told that there is something to send.
     pub(super) ready: bool,
+    /// It was not told, because the front message must not begin yet.
+    pub(super) stalled: bool,
+    /// The front message must wait for room: its number and one.
+    pub(super) waits_at: Option<NonZeroU64>,
 }
 
 impl Default for OutStream {
@@ -28,12 +34,15 @@ impl Default for OutStream {
         Self {
             messages: List::default(),
             next_ssn: Ssn(0),
+            window_start: Ssn(0),
             next_mid: Mid(0),
             next_unordered_mid: Mid(0),
             priority: 0,
             weight: NonZeroU16::MIN,
             held_from: None,
             ready: false,
+            stalled: false,
+            waits_at: None,
         }
     }
 }
@@ -64,9 +73,16 @@ impl OutStream {
         //= https://www.rfc-editor.org/rfc/rfc8260#section-2.3.2
         //# When an association resets the SSN using the SCTP extension defined in [RFC6525], the two counters (one for the ordered messages, one for the unordered messages) used for the MIDs MUST be reset to 0.
         self.next_ssn = Ssn(0);
+        self.window_start = Ssn(0);
         self.next_mid = Mid(0);
         self.next_unordered_mid = Mid(0);
     }
+
+    /// Ordered messages in DATA chunks that are in the send window.
+    pub(super) fn in_window(&self) -> u16 {
+        self.next_ssn.distance_from(self.window_start)
+    }
+
     /// Whether the next messages are numbered from 0.
     pub(super) fn is_at_zero(&self) -> bool {
         let mids = (self.next_mid, self.next_unordered_mid);

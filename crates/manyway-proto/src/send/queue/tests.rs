@@ -249,7 +249,10 @@ fn numbers_wrap() {
     let mut queue = fifo();
     for _ in 0..=u16::MAX {
         push(&mut queue, 0, 1);
-        piece(&mut queue).unwrap();
+        let place = piece(&mut queue).unwrap().place;
+        if let Place::Plain(ssn) = place {
+            queue.on_passed(StreamId(0), ssn);
+        }
     }
     push(&mut queue, 0, 1);
     assert_eq!(piece(&mut queue).unwrap().place, Place::Plain(Ssn(0)));
@@ -388,4 +391,144 @@ proptest! {
         prop_assert!(queue.is_empty());
         prop_assert_eq!(model.bytes(), 0);
     }
+}
+
+/// A queue that may have so many ordered messages of a stream in the window, and begin so many
+/// bytes of interleaved messages.
+fn limited(interleaving: bool, ordered: u16, window: usize) -> SendQueue {
+    let mut queue = queue(StreamSchedulerKind::RoundRobin, interleaving);
+    queue.set_begin_limits(BeginLimits {
+        ordered,
+        ..BeginLimits::WIDE
+    });
+    queue.on_peer_window(window);
+    queue
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9260#section-6.1
+//= type=test
+//# For each stream, the data sender MUST NOT have more than 2^16 - 1 ordered user messages in the current send window
+#[test]
+fn a_stream_waits_when_its_numbers_are_used_up_and_others_do_not() {
+    for kind in StreamSchedulerKind::ALL {
+        let mut queue = queue(*kind, false);
+        queue.set_begin_limits(BeginLimits::WIDE);
+        let limit = usize::from(u16::MAX);
+        for _ in 0..=limit {
+            push(&mut queue, 1, 1);
+        }
+        let mut sent = 0;
+        while piece(&mut queue).is_some() {
+            sent += 1;
+        }
+        assert_eq!(sent, limit, "{kind:?}");
+        assert!(queue.is_idle() && !queue.is_exhausted() && !queue.is_drained(StreamId(1)));
+        push(&mut queue, 2, 250);
+        assert_eq!(streams(&mut queue), [2, 2, 2], "{kind:?}");
+        queue.on_passed(StreamId(1), Ssn(0));
+        let last = piece(&mut queue).unwrap();
+        assert_eq!(last.place, Place::Plain(Ssn(u16::MAX)));
+        assert!(queue.is_exhausted());
+    }
+}
+
+#[test]
+fn unordered_messages_need_no_number() {
+    let mut queue = limited(false, 1, 0);
+    let unordered = Message {
+        unordered: true,
+        ..message(1, 10)
+    };
+    queue.push(unordered.clone(), SendOptions::default());
+    push(&mut queue, 1, 250);
+    queue.push(unordered, SendOptions::default());
+    push(&mut queue, 1, 10);
+    let order: Vec<_> = std::iter::from_fn(|| piece(&mut queue))
+        .map(|p| p.flags.unordered)
+        .collect();
+    assert_eq!(order, [true, false, false, false, true]);
+    // A reset leaves nothing in the window.
+    queue.reset_numbers(StreamId(1));
+    queue.hold_from(StreamId(1), None);
+    assert_eq!(streams(&mut queue), [1]);
+}
+
+#[test]
+fn interleaved_messages_begin_as_the_peer_has_room_and_finish_before_more_begin() {
+    // Half of the window is for two of them.
+    let mut queue = limited(true, 1, 2 * 5000);
+    for stream in 0..4 {
+        push(&mut queue, stream, 2500);
+    }
+    let order = streams(&mut queue);
+    let at = |stream| order.iter().position(|s| *s == stream).unwrap();
+    let end = |stream| order.iter().rposition(|s| *s == stream).unwrap();
+    assert_eq!(&order[..4], [0, 1, 0, 1]);
+    assert!(
+        at(2) > end(0) && at(3) > end(0).max(end(1)) - 1,
+        "{order:?}"
+    );
+    assert_eq!(order.len(), 4 * 2500_usize.div_ceil(96));
+    assert!(queue.is_exhausted() && queue.begins.bytes == 0);
+}
+
+#[test]
+fn one_byte_more_than_fits_waits_and_a_larger_window_lets_it_begin() {
+    let mut queue = limited(true, 1, 2 * 5000);
+    push(&mut queue, 0, 2500);
+    push(&mut queue, 1, 2501);
+    assert_eq!(piece(&mut queue).unwrap().stream, StreamId(0));
+    assert_eq!(piece(&mut queue).unwrap().stream, StreamId(0));
+    assert!(!queue.is_idle() && !queue.is_drained(StreamId(1)));
+    queue.on_peer_window(2 * 5000);
+    assert_eq!(piece(&mut queue).unwrap().stream, StreamId(0));
+    queue.on_peer_window(2 * 5001);
+    let both = [
+        piece(&mut queue).unwrap().stream,
+        piece(&mut queue).unwrap().stream,
+    ];
+    assert!(both.contains(&StreamId(1)), "{both:?}");
+}
+
+#[test]
+fn small_messages_and_the_only_one_always_begin() {
+    let mut queue = limited(true, 1, 1500);
+    push(&mut queue, 0, 100_000);
+    assert_eq!(piece(&mut queue).unwrap().stream, StreamId(0));
+    push(&mut queue, 1, 1024);
+    push(&mut queue, 2, 1025);
+    let next: Vec<_> = (0..40)
+        .map(|_| piece(&mut queue).unwrap().stream.0)
+        .collect();
+    assert!(next.contains(&1) && !next.contains(&2), "{next:?}");
+}
+
+#[test]
+fn what_waits_begins_when_a_begun_message_is_given_up_by_priority_and_may_be_given_up_itself() {
+    let mut queue = queue(StreamSchedulerKind::Priority, true);
+    queue.on_peer_window(2 * 3000);
+    let begun = push(&mut queue, 9, 2500);
+    assert!(piece(&mut queue).is_some());
+    let keys = [1, 2, 3].map(|stream| {
+        queue.set_priority(StreamId(stream), 5 - stream);
+        push(&mut queue, stream, 2500)
+    });
+    queue.set_priority(StreamId(9), 9);
+    assert_eq!(
+        piece(&mut queue).unwrap().stream,
+        StreamId(9),
+        "the others wait"
+    );
+    // The first in line is given up, and what is behind it on its stream is small.
+    push(&mut queue, 3, 10);
+    queue.discard(keys[2]);
+    assert_eq!(piece(&mut queue).unwrap().stream, StreamId(3));
+    assert_eq!(piece(&mut queue).unwrap().stream, StreamId(9));
+    queue.set_priority(StreamId(1), 1);
+    queue.discard(begun);
+    let order = streams(&mut queue);
+    // Those of the better priority are finished first.
+    let pieces = 2500_usize.div_ceil(96);
+    assert_eq!(order, [vec![1; pieces], vec![2; pieces]].concat());
+    assert!(queue.is_exhausted() && queue.begins.bytes == 0);
 }
