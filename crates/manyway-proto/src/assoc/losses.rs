@@ -121,7 +121,7 @@ impl Association {
         let coupled = |p: &Path| p.controller.share().is_some();
         if self.paths.get(id).is_some_and(coupled) {
             let used = self.paths.iter().filter(|p| p.id != id && p.in_flight > 0);
-            others.extend(used.filter_map(|p| p.controller.share()));
+            others.extend(used.filter_map(Path::share));
         }
         if let Some(path) = self.paths.get_mut(id) {
             let recovering = path.recovery.is_active();

@@ -250,4 +250,14 @@ impl Share {
             ..self
         }
     }
+
+    /// Window by round-trip time: bytes per second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.window as f64 / self.seconds()
+    }
+
+    /// The round-trip time, never zero.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.srtt.as_secs_f64().max(1e-6)
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::cc::{CongestionController, Cubic, Reno};
+use crate::cc::{Balia, CongestionController, Cubic, Lia, Olia, Reno};
 use crate::time::Instant;
 
 /// Which controller a path gets.
@@ -15,19 +15,31 @@ pub enum ControllerKind {
     /// RFC 9438.
     #[default]
     Cubic,
+    /// RFC 6356: the association's paths together take no more of a bottleneck that they share than
+    /// one flow does.
+    Lia,
+    /// As [`ControllerKind::Lia`], and moves to the paths that lose least
+    /// (draft-khalili-mptcp-congestion-control).
+    Olia,
+    /// As [`ControllerKind::Lia`], and answers to changes sooner
+    /// (draft-walid-mptcp-congestion-control).
+    Balia,
     /// One that is not part of this crate.
     Custom(CustomController),
 }
 
 impl ControllerKind {
     /// Those of this crate.
-    pub const ALL: [Self; 2] = [Self::Cubic, Self::Reno];
+    pub const ALL: [Self; 5] = [Self::Cubic, Self::Reno, Self::Lia, Self::Olia, Self::Balia];
 
     /// A controller for a path.
     pub fn build(self, setup: &ControllerSetup) -> Box<dyn CongestionController> {
         match self {
             Self::Reno => Box::new(Reno::new(setup)),
             Self::Cubic => Box::new(Cubic::new(setup)),
+            Self::Lia => Box::new(Lia::new(setup)),
+            Self::Olia => Box::new(Olia::new(setup)),
+            Self::Balia => Box::new(Balia::new(setup)),
             Self::Custom(custom) => (custom.build)(setup),
         }
     }
@@ -37,6 +49,9 @@ impl ControllerKind {
         match self {
             Self::Reno => "reno",
             Self::Cubic => "cubic",
+            Self::Lia => "lia",
+            Self::Olia => "olia",
+            Self::Balia => "balia",
             Self::Custom(custom) => custom.name,
         }
     }

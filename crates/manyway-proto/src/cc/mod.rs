@@ -8,22 +8,31 @@
 //! |---|---|
 //! | `controller` | the trait, and what it is told |
 //! | `kind` | which controller a path gets, and what it begins with |
-//! | `reno`, `cubic` | the controllers |
+//! | `reno`, `cubic` | controllers of one path |
+//! | `lia`, `olia`, `balia` | controllers of several paths that may share a bottleneck |
+//! | `aimd` | what Reno and they have in common |
 //! | `hystart` | how slow start ends (RFC 9406) |
 //! | `rate` | how fast a path delivers |
 //! | `pacer` | when packets leave |
 
+mod aimd;
+mod balia;
 mod controller;
 mod cubic;
 mod hystart;
 mod kind;
+mod lia;
+mod olia;
 mod pacer;
 mod rate;
 mod reno;
 
+pub use balia::Balia;
 pub use controller::{Acked, Congestion, CongestionController, Sent, Share, Signal};
 pub use cubic::Cubic;
 pub use kind::{ControllerKind, ControllerSetup, CustomController, Predecessor, UnknownController};
+pub use lia::Lia;
+pub use olia::Olia;
 pub(crate) use pacer::Pacer;
 pub(crate) use rate::RateSampler;
 pub use rate::{LostPacket, RateSample};

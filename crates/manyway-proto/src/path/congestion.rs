@@ -1,7 +1,8 @@
 //! A path and its congestion controller.
 
 use crate::cc::{
-    Congestion, CongestionController, ControllerKind, ControllerSetup, Predecessor, Sent, Signal,
+    Congestion, CongestionController, ControllerKind, ControllerSetup, Predecessor, Sent, Share,
+    Signal,
 };
 use crate::config::TransportConfig;
 use crate::path::{PacketSize, Path};
@@ -51,6 +52,17 @@ impl Path {
             prr.release();
         }
         self.recovery.prr = Some(prr);
+    }
+
+    /// What the controllers of the other paths are told.
+    //= https://www.rfc-editor.org/rfc/rfc6356#section-3
+    //# To cater to connections that are app limited, the computation should consider the minimum between flight_size_i and cwnd_i, and flight_size_i and ssthresh_i, where appropriate.
+    pub(crate) fn share(&self) -> Option<Share> {
+        let mut share = self.controller.share()?;
+        if !self.is_window_limited() {
+            share.window = share.window.min(self.in_flight);
+        }
+        Some(share)
     }
 
     /// The packet at hand, which holds data, is complete.
