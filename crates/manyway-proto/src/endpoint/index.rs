@@ -34,7 +34,7 @@ impl Endpoint {
             return;
         }
         match wanted {
-            Some(at) => self.timers.arm(slot.timer, id, at),
+            Some(at) => self.timers.arm(self.now, slot.timer, id, at),
             None => self.timers.disarm(slot.timer),
         }
         slot.armed = wanted;

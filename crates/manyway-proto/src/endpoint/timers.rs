@@ -1,4 +1,6 @@
-//! The associations' deadlines: an indexed heap, so that each has one entry that moves.
+//! The associations' deadlines: indexed heaps, so that each has one entry that moves.
+
+use std::time::Duration;
 
 use crate::assoc::AssocId;
 use crate::time::Instant;
@@ -18,15 +20,21 @@ struct Entry {
     key: u32,
 }
 
-/// Not in the heap.
+/// Deadlines further away than this have a heap of their own. An association that is busy goes back
+/// and forth between a deadline soon, for an acknowledgement say, and one far away; in one heap it
+/// would pass all that are idle each time.
+const SOON: Duration = Duration::from_secs(1);
+
+/// In neither heap.
 const IDLE: u32 = u32::MAX;
 
 /// One deadline per association. Changing one costs a few steps up or down a heap that is as high
-/// as the logarithm of the number of deadlines; looking at the first costs nothing.
+/// as the logarithm of the number of its deadlines; looking at the first costs nothing.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    heap: Vec<Entry>,
-    /// Where each key's entry is in the heap.
+    /// Deadlines that were soon when they were set, and those that were not.
+    heaps: [Vec<Entry>; 2],
+    /// Where each key's entry is: its place in its heap times two, and the heap.
     places: Vec<u32>,
     free: Vec<u32>,
 }
@@ -38,7 +46,7 @@ impl Timers {
             return TimerKey(key);
         }
         self.places.push(IDLE);
-        // Associations are far fewer than u32::MAX.
+        // Associations are far fewer than u32::MAX / 2.
         TimerKey(self.places.len() as u32 - 1)
     }
 
@@ -50,21 +58,23 @@ impl Timers {
 
     /// The earliest deadline.
     pub(super) fn first(&self) -> Option<(Instant, AssocId)> {
-        self.heap.first().map(|entry| (entry.at, entry.id))
+        let firsts = self.heaps.iter().filter_map(|heap| heap.first());
+        firsts.min().map(|entry| (entry.at, entry.id))
     }
 
     /// Sets or moves the deadline of an association.
-    pub(super) fn arm(&mut self, key: TimerKey, id: AssocId, at: Instant) {
+    pub(super) fn arm(&mut self, now: Instant, key: TimerKey, id: AssocId, at: Instant) {
         let entry = Entry { at, id, key: key.0 };
-        let place = match self.places.get(key.0 as usize) {
-            Some(&IDLE) => {
-                self.heap.push(entry);
-                self.heap.len() - 1
-            }
-            Some(&place) => place as usize,
-            None => return,
+        let heap = usize::from(at > now + SOON);
+        let Some(&place) = self.places.get(key.0 as usize) else {
+            return;
         };
-        self.settle(place, entry);
+        if place != IDLE && place as usize % 2 == heap {
+            return self.settle(heap, place as usize / 2, entry);
+        }
+        self.disarm(key);
+        self.heaps[heap].push(entry);
+        self.settle(heap, self.heaps[heap].len() - 1, entry);
     }
 
     /// Takes away the deadline of an association.
@@ -76,42 +86,45 @@ impl Timers {
         if place == IDLE {
             return;
         }
+        let (heap, place) = (place as usize % 2, place as usize / 2);
         // Some place is taken, so the heap is not empty.
-        if let Some(last) = self.heap.pop()
+        if let Some(last) = self.heaps[heap].pop()
             && last.key != key.0
         {
-            self.settle(place as usize, last);
+            self.settle(heap, place, last);
         }
     }
 
     /// Puts `entry` where the hole at `place` has wandered to.
-    fn settle(&mut self, mut place: usize, entry: Entry) {
+    fn settle(&mut self, heap: usize, mut place: usize, entry: Entry) {
+        let (entries, places) = (&mut self.heaps[heap], &mut self.places);
+        let mut put = |entries: &mut Vec<Entry>, place: usize, entry: Entry| {
+            entries[place] = entry;
+            places[entry.key as usize] = (2 * place + heap) as u32;
+        };
         while place > 0 {
             let parent = (place - 1) / ARITY;
-            if self.heap[parent] <= entry {
+            if entries[parent] <= entry {
                 break;
             }
-            self.put(place, self.heap[parent]);
+            let moved = entries[parent];
+            put(entries, place, moved);
             place = parent;
         }
         loop {
             let first = place * ARITY + 1;
-            let end = (first + ARITY).min(self.heap.len());
-            let least = (first..end).min_by_key(|&child| self.heap[child]);
+            let end = (first + ARITY).min(entries.len());
+            let least = (first..end).min_by_key(|&child| entries[child]);
             match least {
-                Some(child) if self.heap[child] < entry => {
-                    self.put(place, self.heap[child]);
+                Some(child) if entries[child] < entry => {
+                    let moved = entries[child];
+                    put(entries, place, moved);
                     place = child;
                 }
                 _ => break,
             }
         }
-        self.put(place, entry);
-    }
-
-    fn put(&mut self, place: usize, entry: Entry) {
-        self.heap[place] = entry;
-        self.places[entry.key as usize] = place as u32;
+        put(entries, place, entry);
     }
 }
 
@@ -126,17 +139,19 @@ mod tests {
     proptest! {
         #[test]
         fn the_first_deadline_is_that_of_a_sorted_map(
-            ops in prop::collection::vec((0u64..40, prop::option::of(0u64..100)), 1..300),
+            // Seconds and halves, soon and not.
+            ops in prop::collection::vec((0u64..40, 0u64..20, prop::option::of(0u64..100)), 1..300),
         ) {
             let mut timers = Timers::default();
             let keys: Vec<_> = (0..40).map(|_| timers.register()).collect();
             let mut model = BTreeMap::new();
-            for (who, at) in ops {
+            for (who, now, at) in ops {
+                let half = |n| Instant::from_nanos(n * 500_000_000);
                 let (key, id) = (keys[who as usize], AssocId(who));
                 match at {
                     Some(at) => {
-                        timers.arm(key, id, Instant::from_nanos(at));
-                        model.insert(id, Instant::from_nanos(at));
+                        timers.arm(half(now), key, id, half(at));
+                        model.insert(id, half(at));
                     }
                     None => {
                         timers.disarm(key);
@@ -145,7 +160,7 @@ mod tests {
                 }
                 let first = model.iter().map(|(id, at)| (*at, *id)).min();
                 prop_assert_eq!(timers.first(), first);
-                prop_assert_eq!(timers.heap.len(), model.len());
+                prop_assert_eq!(timers.heaps.iter().map(Vec::len).sum::<usize>(), model.len());
             }
         }
     }
@@ -154,7 +169,7 @@ mod tests {
     fn keys_are_used_again() {
         let mut timers = Timers::default();
         let first = timers.register();
-        timers.arm(first, AssocId(1), Instant::ZERO);
+        timers.arm(Instant::ZERO, first, AssocId(1), Instant::ZERO);
         timers.unregister(first);
         assert_eq!(timers.first(), None);
         assert_eq!(timers.register(), first);
