@@ -49,13 +49,8 @@ fn crowd(group: &mut BenchmarkGroup<'_, WallTime>, count: usize) {
         ends.connect(1);
     }
     let pair = ends.connect(1);
-    rounds(
-        group,
-        "bulk beside 100,000 idle associations",
-        &mut ends,
-        pair,
-        1200,
-    );
+    let name = format!("bulk beside {count} idle associations");
+    rounds(group, &name, &mut ends, pair, 1200);
 }
 
 fn handshakes(group: &mut BenchmarkGroup<'_, WallTime>) {
@@ -76,7 +71,11 @@ fn engine(criterion: &mut Criterion) {
     one_association(&mut group, "bulk on two paths", 2, 1200);
     one_association(&mut group, "messages of 100 bytes", 1, 100);
     handshakes(&mut group);
-    crowd(&mut group, 100_000);
+    let count = std::env::var("MANYWAY_BENCH_CROWD").ok();
+    crowd(
+        &mut group,
+        count.map_or(100_000, |n| n.parse().expect("a number")),
+    );
     group.finish();
 }
 

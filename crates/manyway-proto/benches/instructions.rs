@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::collections::VecDeque;
+
 use common::{Ends, Tally};
 use manyway_proto::EndpointConfig;
 
@@ -19,7 +21,7 @@ fn main() {
         "small" => small(),
         "handshake" => handshake(size.unwrap_or(200)),
         "crowd" => crowd(size.unwrap_or(100_000)),
-        "outstanding" => outstanding(size.unwrap_or(1 << 30)),
+        name if name.starts_with("in-flight") => in_flight(size.unwrap_or(1 << 30)),
         // Run as one of all benchmarks: it says nothing by itself.
         _ => {}
     }
@@ -93,29 +95,36 @@ fn crowd(count: usize) {
     run(&mut ends, busy.expect("the last one is there"), MESSAGE);
 }
 
-/// One association with very much on its way.
-fn outstanding(bytes: usize) {
+/// One association with very much on its way, in chunks of 1,200 bytes, seven to a packet. What
+/// opens the window goes in chunks that fill a packet, to save time.
+fn in_flight(bytes: usize) {
+    const PACKET: usize = 8972;
+    const STREAMS: u16 = 64;
     let mut config = EndpointConfig::default();
+    config.receive_budget = 16 * bytes;
     let transport = &mut config.transport;
-    transport.send_buffer = 2 * bytes;
-    transport.receive_buffer = 2 * bytes;
-    transport.outbound_streams = 64;
+    transport.send_buffer = bytes + (4 << 20);
+    transport.receive_buffer = 2 * bytes + (4 << 20);
+    transport.outbound_streams = STREAMS;
+    transport.base_packet_size = PACKET;
+    transport.max_packet_size = PACKET;
     let mut ends = Ends::new(&config, 1);
     let pair = ends.connect(1);
     let mut before = 0;
-    for _ in 0..60 {
-        let now = ends.outstanding(pair.0);
-        if now > 0 && now <= before {
-            // The window is as full as it gets.
+    for _ in 0..40 {
+        let window = ends.window(pair.0);
+        if window > 2 * bytes as u64 || window == before {
             break;
         }
-        before = now;
-        ends.round(pair, MESSAGE, 64);
+        before = window;
+        ends.round(pair, 8900, STREAMS);
     }
-    // From here on as much leaves in a round as arrives.
+    let mut answers = VecDeque::new();
+    let limit = bytes as u64;
+    let fill = bytes / MESSAGE + 1000;
+    ends.pipeline(pair, (MESSAGE, STREAMS, fill), limit, &mut answers);
     ends.count();
-    ends.round(pair, MESSAGE, 64);
-    ends.round(pair, MESSAGE, 64);
+    ends.pipeline(pair, (MESSAGE, STREAMS, 70_000), limit, &mut answers);
     println!("outstanding {} 0", ends.outstanding(pair.0));
     print(&ends);
 }

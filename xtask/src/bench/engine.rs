@@ -49,6 +49,7 @@ pub(super) fn run(workspace: &Workspace, args: &Args) -> Result<bool, Failure> {
     let mut scenarios = Vec::new();
     for scenario in scenario::ALL.iter().filter(|s| wanted(s.name)) {
         let arguments = scenario.args(args.quick);
+        eprintln!("{}", arguments.join(" "));
         let mut costs = scenario::run(&program, &arguments)?;
         if !args.no_instructions {
             let folder = workspace.target_folder()?.join("callgrind");
@@ -63,7 +64,7 @@ pub(super) fn run(workspace: &Workspace, args: &Args) -> Result<bool, Failure> {
     }
     let nanoseconds = match args.no_time {
         true => BTreeMap::new(),
-        false => wall::measure(workspace)?,
+        false => wall::measure(workspace, args.quick)?,
     };
     let results = Results {
         scenarios,
@@ -89,13 +90,13 @@ const DOORS: [&str; 6] = [
 
 fn table(results: &Results) -> String {
     let mut text = String::from("per packet with data: instructions (allocations)\n\n");
-    text += &format!("{:<12} {:>8}", "scenario", "packets");
+    text += &format!("{:<13} {:>8}", "scenario", "packets");
     for door in DOORS {
         text += &format!(" {door:>16}");
     }
     text += &format!(" {:>9} {:>9}\n", "sender", "receiver");
     for costs in &results.scenarios {
-        text += &format!("{:<12} {:>8}", costs.scenario, costs.packets);
+        text += &format!("{:<13} {:>8}", costs.scenario, costs.packets);
         for door in DOORS {
             let allocations = costs.allocations.get(door).copied().unwrap_or_default();
             let cell = match costs.instructions.get(door) {

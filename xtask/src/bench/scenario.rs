@@ -22,7 +22,9 @@ pub(super) const ALL: &[Scenario] = &[
     Scenario::new("small", None, None),
     Scenario::new("handshake", Some(200), Some(50)),
     Scenario::new("crowd", Some(100_000), Some(2_000)),
-    Scenario::new("outstanding", Some(1 << 30), Some(1 << 25)),
+    Scenario::new("in-flight-5M", Some(5 << 20), Some(5 << 20)),
+    Scenario::new("in-flight-80M", Some(80 << 20), Some(20 << 20)),
+    Scenario::new("in-flight-1G", Some(1 << 30), Some(80 << 20)),
 ];
 
 impl Scenario {

@@ -33,15 +33,28 @@ enum Throughput {
     Other,
 }
 
-/// Runs the benchmarks; nanoseconds per packet, or per run where nothing else is said, by name.
-pub(super) fn measure(workspace: &Workspace) -> Result<BTreeMap<String, f64>, Failure> {
+/// Runs the benchmarks, with few samples if it must be `quick`; nanoseconds per packet, or per run where nothing else is said, by name.
+pub(super) fn measure(
+    workspace: &Workspace,
+    quick: bool,
+) -> Result<BTreeMap<String, f64>, Failure> {
     let mut command = workspace.cargo();
     command.args(["bench", "--package", "manyway-proto", "--bench", "engine"]);
+    if quick {
+        command
+            .args(["--", "--quick"])
+            .env("MANYWAY_BENCH_CROWD", "2000");
+    }
+    // What an earlier run measured may have had other names.
+    let folder = workspace.target_folder()?.join("criterion").join("engine");
+    if folder.is_dir() {
+        fs::remove_dir_all(&folder)?;
+    }
+    eprintln!("time, by criterion");
     if !process::run(command)?.status.success() {
         return Err("the benchmark engine failed; see above".into());
     }
     let mut times = BTreeMap::new();
-    let folder = workspace.target_folder()?.join("criterion").join("engine");
     for entry in fs::read_dir(&folder)? {
         let new = entry?.path().join("new");
         if !new.is_dir() {

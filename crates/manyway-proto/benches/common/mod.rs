@@ -4,6 +4,7 @@
     reason = "each program that includes this uses a part of it"
 )]
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -304,6 +305,40 @@ impl Ends {
             self.flying.clear();
         }
         self.flying.extend(answer);
+    }
+
+    /// A long way on which `bytes` are in flight: `count` messages of `size` bytes on `streams`
+    /// streams in turn, which arrive and are read at once. What the server says waits in `answers`
+    /// while less is in flight.
+    pub(crate) fn pipeline(
+        &mut self,
+        (client, server): (AssocId, AssocId),
+        (size, streams, count): (usize, u16, usize),
+        bytes: u64,
+        answers: &mut VecDeque<(usize, FourTuple, Bytes)>,
+    ) {
+        for number in 0..count {
+            let stream = (number % usize::from(streams)) as u16;
+            let message = Message::new(stream, self.payload.slice(..size));
+            if !self.submit(client, message) {
+                break;
+            }
+            if number % 64 != 63 {
+                continue;
+            }
+            self.now += Duration::from_micros(10);
+            self.collect(0);
+            self.deliver(Some(server));
+            answers.extend(self.flying.drain(..));
+            while self.outstanding(client) > bytes
+                && let Some(answer) = answers.pop_front()
+            {
+                self.flying.push(answer);
+                self.deliver(None);
+                self.deliver(Some(server));
+                answers.extend(self.flying.drain(..));
+            }
+        }
     }
 
     /// Lets a round trip pass, and timers fire.
