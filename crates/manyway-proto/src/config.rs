@@ -20,6 +20,10 @@ pub struct EndpointConfig {
     /// The most that a peer may add to the life of a cookie by a Cookie Preservative parameter.
     /// Default 10 s: longer than any round trip, and little beside the life itself.
     pub max_cookie_lifetime_increment: Duration,
+    /// Cookies that are remembered as used, so that none opens a second association, while they
+    /// could still be presented. If there are more, all cookies made so far become stale, and those
+    /// who hold one ask for another. Default 65,536, some 400 KiB.
+    pub max_used_cookies: usize,
     /// Associations held at once; further handshakes are refused. Default 200,000.
     pub max_associations: usize,
     /// Answers to out-of-the-blue packets per second, so that forged floods are not reflected.
@@ -40,6 +44,7 @@ impl Default for EndpointConfig {
             transport: TransportConfig::default(),
             cookie_lifetime: Duration::from_secs(60),
             max_cookie_lifetime_increment: Duration::from_secs(10),
+            max_used_cookies: 1 << 16,
             max_associations: 200_000,
             max_stray_answers_per_second: 200,
             max_init_acks_per_second: 100_000,
@@ -166,9 +171,20 @@ pub struct TransportConfig {
     /// Information of a HEARTBEAT that is returned; larger ones are not answered. Default 1,024
     /// bytes.
     pub max_heartbeat_info: usize,
+    /// Re-configuration requests of this side that wait at once; more are refused. Default 32.
+    pub max_queued_reconfigs: usize,
     /// Which re-configuration requests of peers are carried out (RFC 6525). Default: resets, and
     /// up to 2,048 streams each way.
     pub reconfig: ReconfigPolicy,
+    /// How far beyond the first TSN that is missing a chunk, or what the peer gives up, may lie;
+    /// what is further ahead is dropped and counted. Default 16,777,216: a gigabyte in chunks of 64
+    /// bytes. At most 2^31 - 2, beyond which TSNs cannot be compared.
+    pub max_tsn_distance: u32,
+    /// Gaps between received TSNs that are remembered; a chunk that would open one more is dropped,
+    /// counted, and sent again by the peer. Default 4,096, some 64 KiB at worst.
+    pub max_gaps: usize,
+    /// Duplicate TSNs reported per SACK; further ones are counted only. Default 16.
+    pub max_duplicates_reported: usize,
     /// Gap blocks per SACK sent; those with the lowest TSNs are reported. Default 256.
     pub max_gap_blocks: usize,
     /// Gap blocks that are looked at in one SACK of the peer. Default 4,096: more than a
@@ -221,7 +237,11 @@ impl Default for TransportConfig {
             error_detection: ErrorDetection::default(),
             max_error_report: 512,
             max_heartbeat_info: 1024,
+            max_queued_reconfigs: 32,
             reconfig: ReconfigPolicy::default(),
+            max_tsn_distance: 1 << 24,
+            max_gaps: 4096,
+            max_duplicates_reported: 16,
             max_gap_blocks: 256,
             max_gap_blocks_taken: 4096,
             max_reneges: 64,

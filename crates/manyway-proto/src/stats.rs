@@ -20,6 +20,9 @@ pub struct AssocStats {
     pub retransmitted_bytes: u64,
     /// DATA chunks that arrived more than once.
     pub duplicate_chunks: u64,
+    /// Those of them that no SACK reported, because one reports
+    /// [`crate::TransportConfig::max_duplicates_reported`] at most and what fits its packet.
+    pub unreported_duplicates: u64,
     /// DATA chunks dropped because the receive buffer was full.
     pub receive_buffer_drops: u64,
     /// Messages that this side gave up (RFC 7496, section 4.4).
@@ -66,8 +69,9 @@ pub struct AssocStats {
     pub bad_checksums: u64,
     /// Error causes that the peer reported in ERROR chunks.
     pub errors_received: u64,
-    /// DATA chunks dropped because their TSN is too far ahead, or would open more gaps than are
-    /// remembered.
+    /// DATA chunks dropped because their TSN is too far ahead
+    /// ([`crate::TransportConfig::max_tsn_distance`]), or would open more gaps than are remembered
+    /// ([`crate::TransportConfig::max_gaps`]).
     pub out_of_range_chunks: u64,
     /// Answers that were not sent because too many waited, or because they would be too large.
     pub dropped_answers: u64,

@@ -29,7 +29,9 @@ impl Association {
         let mut duplicates = Vec::new();
         if self.receiver.tsns.has_duplicates() {
             self.receiver.tsns.take_duplicates(&mut duplicates);
-            duplicates.truncate(room - gaps.len());
+            let fitting = room - gaps.len();
+            self.receiver.tsns.unreported += duplicates.len().saturating_sub(fitting) as u64;
+            duplicates.truncate(fitting);
         }
         let window = self.receiver.window(self.receiver.grant.bytes);
         let sack = Sack {

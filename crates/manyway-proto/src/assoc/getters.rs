@@ -65,6 +65,7 @@ impl Association {
             dropped_answers: self.outbox.dropped,
             partial_messages: self.receiver.inbound.partial_messages,
             stale_fragments: self.receiver.inbound.stale_fragments,
+            unreported_duplicates: self.receiver.tsns.unreported,
             abandoned: self.sender.expendable.total,
             ..self.stats
         }

@@ -39,7 +39,7 @@ use crate::config::TransportConfig;
 use crate::event::Event;
 use crate::path::{CandidateLimit, FourTuple, PathId, PathState, Paths};
 use crate::recovery::Resent;
-use crate::recv::{ReceiveGrant, Receiver, SackSchedule, TsnMap};
+use crate::recv::{ReceiveGrant, Receiver, SackSchedule, TsnBounds, TsnMap};
 use crate::sched::{LowestRtt, PathView, Scheduler};
 use crate::send::{Expendable, Forward, Outstanding, SendQueue, Sender};
 use crate::stats::AssocStats;
@@ -205,7 +205,7 @@ impl Association {
                 marking: false,
             },
             receiver: Receiver {
-                tsns: TsnMap::new(Tsn(0)),
+                tsns: TsnMap::new(Tsn(0), TsnBounds::new(&new.config)),
                 inbound: Inbound::new(new.config.partial_delivery_point),
                 sack: SackSchedule::default(),
                 gaps: Vec::new(),

@@ -15,7 +15,7 @@ use crate::config::TransportConfig;
 use crate::error::CloseReason;
 use crate::event::Event;
 use crate::path::FourTuple;
-use crate::recv::TsnMap;
+use crate::recv::{TsnBounds, TsnMap};
 use crate::send::BeginLimits;
 use crate::time::Instant;
 
@@ -281,16 +281,14 @@ impl Association {
     }
 
     /// The host at a pair's remote address said that nobody listens there. Only believed before
-    /// the peer has answered, and only when every address said so. False if it means nothing.
-    pub(crate) fn handle_unreachable(&mut self, pair: FourTuple) -> bool {
+    /// the peer has answered, and only when every address said so.
+    pub(crate) fn handle_unreachable(&mut self, pair: FourTuple) {
         if self.state != AssocState::CookieWait {
-            return false;
+            return;
         }
-        let Some(setup) = &mut self.setup else {
-            return false;
-        };
+        let Some(setup) = &mut self.setup else { return };
         if !setup.pairs.contains(&pair) || setup.refused.contains(&pair) {
-            return false;
+            return;
         }
         setup.refused.push(pair);
         if setup.refused.len() == setup.pairs.len() {
@@ -306,7 +304,6 @@ impl Association {
                 path.tuple = next;
             }
         }
-        true
     }
 
     pub(super) fn learn_peer(&mut self, peer: &PeerInit, tuple: FourTuple) {
@@ -328,7 +325,7 @@ impl Association {
         self.peer.outbound_streams = peer.outbound_streams.min(self.config.inbound_streams);
         self.peer.inbound_streams = peer.inbound_streams.min(self.config.outbound_streams);
         self.sender.peer_window = u64::from(peer.a_rwnd);
-        self.receiver.tsns = TsnMap::new(peer.initial_tsn);
+        self.receiver.tsns = TsnMap::new(peer.initial_tsn, TsnBounds::new(&self.config));
         self.asconf.expect_peer_serial(peer.initial_tsn);
         self.init_reconfig(peer.initial_tsn);
         let named = peer

@@ -18,8 +18,6 @@ const MAC_LEN: usize = 16;
 /// How long cookies are made with one key, unless they live longer. A key checks cookies for as
 /// long again, so that one that is too old is called stale rather than forged.
 const KEY_PERIOD: Duration = Duration::from_secs(600);
-/// Used cookies remembered. If there are more, all cookies made so far become stale.
-const MAX_USED: usize = 1 << 16;
 
 /// A cookie that is ours.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,6 +41,8 @@ pub(super) struct CookieJar {
     period_start: Instant,
     period_length: Duration,
     max_life: Duration,
+    /// Used cookies remembered. If there are more, all cookies made so far become stale.
+    max_used: usize,
     used: HashSet<u32>,
     used_before: HashSet<u32>,
     used_since: Instant,
@@ -51,8 +51,8 @@ pub(super) struct CookieJar {
 }
 
 impl CookieJar {
-    /// Keys come from `seed`; no cookie lives longer than `max_life`.
-    pub(super) fn new(seed: [u8; 32], max_life: Duration) -> Self {
+    /// Keys come from `seed`; no cookie lives longer than `max_life`, and `max_used` are remembered.
+    pub(super) fn new(seed: [u8; 32], max_life: Duration, max_used: usize) -> Self {
         let mut rng = StdRng::from_seed(seed);
         let (keys, tie_key) = ([fresh(&mut rng), fresh(&mut rng)], fresh(&mut rng));
         Self {
@@ -63,6 +63,7 @@ impl CookieJar {
             period_start: Instant::ZERO,
             period_length: KEY_PERIOD.max(max_life),
             max_life,
+            max_used,
             used: HashSet::new(),
             used_before: HashSet::new(),
             used_since: Instant::ZERO,
@@ -125,7 +126,7 @@ impl CookieJar {
             self.used_before = std::mem::take(&mut self.used);
             self.used_since = now;
         }
-        if self.used.len() + self.used_before.len() >= MAX_USED {
+        if self.used.len() + self.used_before.len() >= self.max_used.max(1) {
             self.used = HashSet::new();
             self.used_before = HashSet::new();
             self.floor = now;
@@ -185,9 +186,10 @@ mod tests {
     use super::*;
 
     const LIFE: Duration = Duration::from_secs(60);
+    const MAX_USED: usize = 1000;
 
     fn jar() -> CookieJar {
-        CookieJar::new([3; 32], LIFE)
+        CookieJar::new([3; 32], LIFE, MAX_USED)
     }
 
     fn at(seconds: u64) -> Instant {

@@ -58,9 +58,6 @@ pub struct PathInfo {
     /// Bytes of user data in flight elsewhere that were sent here as well, because they held up
     /// the flow.
     pub reinjected_bytes: u64,
-    /// Packets with a congestion mark were lost here while others arrived, so that none are marked
-    /// any more.
-    pub ecn_failed: bool,
     /// Timeouts in a row.
     pub error_count: u32,
     /// When a packet last arrived.
@@ -96,7 +93,6 @@ impl Path {
             spurious_losses: self.counters.spurious_losses,
             undone_reductions: self.counters.undone_reductions,
             reinjected_bytes: self.counters.reinjected_bytes,
-            ecn_failed: !self.ecn.is_usable(),
             error_count: self.error_count,
             last_received: self.last_received,
             switch_delay,

@@ -8,7 +8,7 @@ mod sack;
 mod tsn_map;
 
 pub(crate) use sack::{SackPolicy, SackSchedule, Urgency};
-pub(crate) use tsn_map::{Arrival, Skip, TsnMap};
+pub(crate) use tsn_map::{Arrival, Skip, TsnBounds, TsnMap};
 
 /// What the endpoint lets an association hold of what it received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

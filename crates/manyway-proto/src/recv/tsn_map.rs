@@ -2,14 +2,26 @@
 
 use manyway_wire::{GapBlock, Tsn};
 
+use crate::config::TransportConfig;
 use crate::range_set::RangeSet;
 
-/// TSNs further ahead than this are not believed, however large the buffer.
-const MAX_AHEAD: u32 = 1 << 20;
-/// Gaps remembered; TSNs that would open more are dropped, and sent again by the peer.
-const MAX_RANGES: usize = 4096;
-/// Duplicates reported per SACK.
-const MAX_DUPLICATES: usize = 16;
+/// What a [`TsnMap`] believes and remembers: see the options of the same names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TsnBounds {
+    pub(crate) distance: u32,
+    pub(crate) gaps: usize,
+    pub(crate) duplicates: usize,
+}
+
+impl TsnBounds {
+    pub(crate) fn new(config: &TransportConfig) -> Self {
+        Self {
+            distance: config.max_tsn_distance.min((1 << 31) - 2),
+            gaps: config.max_gaps,
+            duplicates: config.max_duplicates_reported,
+        }
+    }
+}
 
 /// What a TSN is to the receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +58,16 @@ pub(crate) struct TsnMap {
     next_tsn: Tsn,
     ahead: RangeSet,
     duplicates: Vec<Tsn>,
+    /// Duplicates that no SACK reports.
+    pub(crate) unreported: u64,
+    bounds: TsnBounds,
 }
 
 impl TsnMap {
-    pub(crate) fn new(initial: Tsn) -> Self {
+    pub(crate) fn new(initial: Tsn, bounds: TsnBounds) -> Self {
         Self {
+            unreported: 0,
+            bounds,
             next: 0,
             next_tsn: initial,
             ahead: RangeSet::default(),
@@ -79,7 +96,7 @@ impl TsnMap {
             return Arrival::Duplicate;
         }
         let offset = tsn.distance_from(self.next_tsn);
-        if offset > MAX_AHEAD {
+        if offset > self.bounds.distance {
             return Arrival::OutOfRange;
         }
         let index = self.next + u64::from(offset);
@@ -87,15 +104,18 @@ impl TsnMap {
             self.note_duplicate(tsn);
             return Arrival::Duplicate;
         }
-        if index != self.next && self.ahead.len() >= MAX_RANGES && !self.ahead.touches(index) {
+        if index != self.next && self.ahead.len() >= self.bounds.gaps && !self.ahead.touches(index)
+        {
             return Arrival::OutOfRange;
         }
         Arrival::New { index }
     }
 
     fn note_duplicate(&mut self, tsn: Tsn) {
-        if self.duplicates.len() < MAX_DUPLICATES {
+        if self.duplicates.len() < self.bounds.duplicates {
             self.duplicates.push(tsn);
+        } else {
+            self.unreported += 1;
         }
     }
 
@@ -109,7 +129,7 @@ impl TsnMap {
             .ahead
             .take_front_at(index + 1)
             .map_or(index + 1, |range| range.end);
-        // Advances are bounded by MAX_AHEAD + 1.
+        // Advances are bounded by the distance and one.
         self.next_tsn = self.next_tsn.add((end - self.next) as u32);
         self.next = end;
     }
@@ -124,7 +144,7 @@ impl TsnMap {
             return Skip::Old;
         }
         let offset = tsn.distance_from(self.next_tsn);
-        if offset > MAX_AHEAD {
+        if offset > self.bounds.distance {
             return Skip::OutOfRange;
         }
         let bound = self.next + u64::from(offset) + 1;
@@ -135,7 +155,7 @@ impl TsnMap {
         //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
         //# the data receiver MUST first update its cumulative TSN point to the value carried in the FORWARD TSN chunk, and then MUST further advance its cumulative TSN point locally if possible
         let end = self.ahead.take_front_at(bound).map_or(bound, |r| r.end);
-        // Advances are bounded by MAX_AHEAD and the ranges beyond it.
+        // Advances are bounded by the distance and the ranges beyond it.
         self.next_tsn = self.next_tsn.add((end - self.next) as u32);
         self.next = end;
         Skip::Forward {
@@ -158,14 +178,14 @@ impl TsnMap {
             return Some(self.next);
         }
         let offset = after.distance_from(self.next_tsn);
-        (offset <= MAX_AHEAD).then(|| self.next + u64::from(offset))
+        (offset <= self.bounds.distance).then(|| self.next + u64::from(offset))
     }
 
     /// The peer goes on with `tsn` (RFC 6525, section 5.2.4): nothing before it will come. Returns
     /// its index.
     pub(crate) fn restart_at(&mut self, tsn: Tsn) -> u64 {
         let behind = self.next_tsn.distance_from(tsn);
-        if behind <= MAX_AHEAD {
+        if behind <= self.bounds.distance {
             // Some of what follows has arrived already.
             return self.next.saturating_sub(u64::from(behind));
         }
@@ -211,6 +231,16 @@ impl TsnMap {
 mod tests {
     use super::*;
 
+    const BOUNDS: TsnBounds = TsnBounds {
+        distance: 1000,
+        gaps: 3,
+        duplicates: 2,
+    };
+
+    fn map(initial: u32) -> TsnMap {
+        TsnMap::new(Tsn(initial), BOUNDS)
+    }
+
     fn receive(map: &mut TsnMap, tsn: u32) -> Arrival {
         let arrival = map.classify(Tsn(tsn));
         if let Arrival::New { index } = arrival {
@@ -227,7 +257,7 @@ mod tests {
 
     #[test]
     fn gaps_are_reported_and_filled() {
-        let mut map = TsnMap::new(Tsn(10));
+        let mut map = map(10);
         for tsn in [10, 12, 13, 15] {
             receive(&mut map, tsn);
         }
@@ -243,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_wrap_of_the_number_space_is_invisible() {
-        let mut map = TsnMap::new(Tsn(u32::MAX));
+        let mut map = map(u32::MAX);
         receive(&mut map, 0);
         assert_eq!(gaps(&map), [(2, 2)]);
         receive(&mut map, u32::MAX);
@@ -252,15 +282,16 @@ mod tests {
 
     #[test]
     fn duplicates_are_noted_but_bounded() {
-        let mut map = TsnMap::new(Tsn(1));
+        let mut map = map(1);
         receive(&mut map, 1);
         for _ in 0..100 {
             assert_eq!(receive(&mut map, 1), Arrival::Duplicate);
         }
         let mut out = Vec::new();
         map.take_duplicates(&mut out);
-        assert_eq!(out.len(), MAX_DUPLICATES);
+        assert_eq!(out.len(), BOUNDS.duplicates);
         assert!(!map.has_duplicates());
+        assert_eq!(map.unreported, 98);
     }
 
     //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
@@ -268,7 +299,7 @@ mod tests {
     //# After the above processing, the data receiver MUST stop reporting any missing TSNs earlier than or equal to the new cumulative TSN point.
     #[test]
     fn the_example_of_rfc_3758() {
-        let mut map = TsnMap::new(Tsn(102));
+        let mut map = map(102);
         for tsn in [102, 104, 105, 107] {
             receive(&mut map, tsn);
         }
@@ -285,18 +316,21 @@ mod tests {
 
     #[test]
     fn skipping_what_arrived_or_what_is_absurdly_far_changes_nothing() {
-        let mut map = TsnMap::new(Tsn(u32::MAX));
+        let mut map = map(u32::MAX);
         receive(&mut map, u32::MAX);
         assert_eq!(map.skip_to(Tsn(u32::MAX)), Skip::Old);
-        assert_eq!(map.skip_to(Tsn(MAX_AHEAD + 1)), Skip::OutOfRange);
+        assert_eq!(map.skip_to(Tsn(BOUNDS.distance + 1)), Skip::OutOfRange);
         assert_eq!(map.cumulative(), Tsn(u32::MAX));
-        assert!(matches!(map.skip_to(Tsn(MAX_AHEAD)), Skip::Forward { .. }));
-        assert_eq!(map.cumulative(), Tsn(MAX_AHEAD));
+        assert!(matches!(
+            map.skip_to(Tsn(BOUNDS.distance)),
+            Skip::Forward { .. }
+        ));
+        assert_eq!(map.cumulative(), Tsn(BOUNDS.distance));
     }
 
     #[test]
     fn skipping_into_a_range_that_arrived_goes_to_its_end() {
-        let mut map = TsnMap::new(Tsn(1));
+        let mut map = map(1);
         for tsn in [1, 3, 4, 5, 9] {
             receive(&mut map, tsn);
         }
@@ -311,14 +345,15 @@ mod tests {
 
     #[test]
     fn a_restart_goes_on_with_another_tsn() {
-        let mut map = TsnMap::new(Tsn(10));
+        let mut map = map(10);
         for tsn in [10, 11, 13] {
             receive(&mut map, tsn);
         }
         assert_eq!(map.index_after(Tsn(9)), Some(2));
         assert_eq!(map.index_after(Tsn(11)), Some(2));
         assert_eq!(map.index_after(Tsn(12)), Some(3));
-        assert_eq!(map.index_after(Tsn(12 + (1 << 30))), None);
+        assert_eq!(map.index_after(Tsn(11 + 1000)), Some(1002));
+        assert_eq!(map.index_after(Tsn(11 + 1001)), None);
         assert_eq!(map.restart_at(Tsn(12)), 2, "nothing changes");
         assert_eq!(map.restart_at(Tsn(11)), 1, "nor here");
         assert_eq!(map.cumulative(), Tsn(11));
@@ -331,8 +366,50 @@ mod tests {
     }
 
     #[test]
-    fn absurd_jumps_are_refused() {
-        let mut map = TsnMap::new(Tsn(1));
-        assert_eq!(receive(&mut map, 0x4000_0000), Arrival::OutOfRange);
+    fn jumps_beyond_the_distance_are_refused() {
+        let mut map = map(1);
+        assert_eq!(receive(&mut map, 1 + 1001), Arrival::OutOfRange);
+        assert_eq!(receive(&mut map, 1 + 1000), Arrival::New { index: 1000 });
+        assert_eq!(receive(&mut map, 1), Arrival::New { index: 0 });
+        assert_eq!(receive(&mut map, 2 + 1000), Arrival::New { index: 1001 });
+        assert_eq!(receive(&mut map, 1 << 31), Arrival::OutOfRange);
+    }
+
+    #[test]
+    fn the_largest_distance_compares_tsns_still() {
+        let config = TransportConfig {
+            max_tsn_distance: u32::MAX,
+            ..TransportConfig::default()
+        };
+        let mut map = TsnMap::new(Tsn(1), TsnBounds::new(&config));
+        let far = Tsn(1 + (1 << 31) - 2);
+        assert_eq!(map.classify(far.next()), Arrival::OutOfRange);
+        assert!(matches!(map.skip_to(far), Skip::Forward { .. }));
+        assert_eq!(receive(&mut map, far.0), Arrival::Duplicate);
+        assert_eq!(map.cumulative(), far);
+    }
+
+    #[test]
+    fn one_gap_more_than_is_remembered_is_refused_and_old_ones_may_grow_and_close() {
+        let mut map = map(1);
+        for tsn in [3, 5, 7] {
+            assert!(matches!(receive(&mut map, tsn), Arrival::New { .. }));
+        }
+        assert_eq!(receive(&mut map, 9), Arrival::OutOfRange);
+        assert!(
+            matches!(receive(&mut map, 8), Arrival::New { .. }),
+            "it adjoins"
+        );
+        assert!(
+            matches!(receive(&mut map, 4), Arrival::New { .. }),
+            "it joins two"
+        );
+        assert!(matches!(receive(&mut map, 10), Arrival::New { .. }));
+        assert_eq!(receive(&mut map, 12), Arrival::OutOfRange);
+        assert!(
+            matches!(receive(&mut map, 1), Arrival::New { .. }),
+            "it is next"
+        );
+        assert_eq!(gaps(&map), [(2, 4), (6, 7), (9, 9)]);
     }
 }

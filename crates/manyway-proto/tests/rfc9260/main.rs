@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod acknowledging;
+mod bounds;
 mod bundling;
 mod collisions;
 mod cookies;
@@ -16,6 +17,7 @@ mod failover;
 mod fault_handling;
 mod init_ack;
 mod invalid_messages;
+mod misbehaviour;
 mod nr_sack;
 mod out_of_the_blue;
 mod pair;

@@ -291,6 +291,7 @@ fn beginnings_of_interleaved_messages_do_not_fill_the_receive_buffer() {
     ] {
         let mut config = config(true);
         config.transport.receive_buffer = 64 << 10;
+        config.transport.max_message_size = 32 << 10;
         config.transport.partial_delivery_point = None;
         let lossy = LinkConfig {
             loss: Loss::Bernoulli(0.01),
@@ -298,9 +299,9 @@ fn beginnings_of_interleaved_messages_do_not_fill_the_receive_buffer() {
         };
         let mut pair = pair_over(lossy, config, 87);
         schedule(&mut pair, kind);
-        // Four times the peer's whole buffer, each message in turn if nothing else counted.
+        // Eight times the peer's whole buffer, and more than it ever holds.
         for stream in 0..16 {
-            send(&mut pair, Message::new(stream, vec![1; 16 << 10]));
+            send(&mut pair, Message::new(stream, vec![1; 32 << 10]));
         }
         pair.wait("everything has arrived", 20 * SECOND, |pair| {
             pair.scene.network.node(pair.server.0).inbox.len() == 16

@@ -11,8 +11,6 @@ use crate::error::ReconfigError;
 use crate::reconfig::{ReconfigPolicy, ReconfigRequest};
 use crate::time::Instant;
 
-/// Requests that wait at once.
-const MAX_WAITING: usize = 32;
 /// A maximum segment lifetime: packets from before a reset of TSNs may arrive until then.
 pub(super) const SEGMENT_LIFETIME: Duration = Duration::from_secs(30);
 
@@ -130,7 +128,7 @@ impl Association {
         }
         let reconfig = self.reconfig.as_deref();
         let reconfig = reconfig.ok_or(ReconfigError::NotSupported)?;
-        match reconfig.waiting.len() + requests > MAX_WAITING {
+        match reconfig.waiting.len() + requests > self.config.max_queued_reconfigs {
             true => Err(ReconfigError::TooManyRequests),
             false => Ok(()),
         }
