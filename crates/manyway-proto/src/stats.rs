@@ -35,6 +35,9 @@ pub struct AssocStats {
     pub partial_messages: u64,
     /// Fragments dropped because the peer had given up their message.
     pub stale_fragments: u64,
+    /// Bytes dropped of messages that had arrived in part when the peer gave up the rest of them, or
+    /// began the numbers of their stream anew.
+    pub given_up_bytes: u64,
     /// Retransmission timeouts.
     pub timeouts: u64,
     /// SACKs sent.

@@ -160,10 +160,7 @@ impl Association {
             payload: self.keep_payload(ctx, data, is_next),
         };
         let had_ready = self.receiver.inbound.has_ready();
-        let limits = Limits {
-            max_message: max,
-            span: self.receiver.tsns.span(),
-        };
+        let limits = self.limits();
         if let Err(bad) = self.receiver.inbound.insert(index, fragment, limits) {
             self.violate(now, bad.0);
             return false;
@@ -172,6 +169,15 @@ impl Association {
             self.events.push_back(Event::Readable);
         }
         true
+    }
+
+    /// What chunks that go into the streams now may be.
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            max_message: self.config.max_message_size,
+            span: self.receiver.tsns.span(),
+            gives_up: self.has(Extension::PartialReliability),
+        }
     }
 
     /// A chunk was refused because the buffer is full.

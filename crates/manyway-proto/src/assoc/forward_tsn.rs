@@ -7,15 +7,8 @@ use super::Association;
 use super::input::PacketContext;
 use crate::event::Event;
 use crate::recv::{Skip, Urgency};
-use crate::stream::GivenUp;
+use crate::stream::{GivenUp, LastGivenUp, Reach};
 use crate::time::Instant;
-
-/// How far a chunk moved the cumulative point: see [`Skip::Forward`].
-#[derive(Clone, Copy, Debug)]
-struct Moved {
-    bound: u64,
-    advance: u64,
-}
 
 impl Association {
     pub(super) fn handle_forward_tsn(
@@ -30,23 +23,19 @@ impl Association {
             return self.violate(now, "FORWARD-TSN where I-FORWARD-TSN was negotiated");
         }
         let streams = self.peer.outbound_streams;
-        let Some(moved) = self.move_forward(ctx, forward.new_cumulative_tsn) else {
+        let Some(reach) = self.move_forward(ctx, forward.new_cumulative_tsn) else {
             return;
         };
         let inbound = &mut self.receiver.inbound;
-        if inbound.must_wait(moved.bound) {
+        if inbound.must_wait(reach.bound) {
             let plain = forward.skipped.iter().filter(|(id, _)| id.0 < streams);
-            return inbound.give_up_later(GivenUp {
-                bound: moved.bound,
-                advance: moved.advance,
-                plain: plain.collect(),
-                interleaved: Vec::new(),
-            });
+            let last = LastGivenUp::Plain(plain.collect());
+            return inbound.give_up_later(GivenUp { reach, last });
         }
         let had_ready = inbound.has_ready();
-        inbound.skip_to(moved.bound);
+        let reach = inbound.skip_to(reach);
         for (stream, last) in forward.skipped.iter().filter(|(id, _)| id.0 < streams) {
-            inbound.skip_messages(stream, last, moved.advance);
+            inbound.skip_messages(stream, last, reach);
         }
         if !had_ready && inbound.has_ready() {
             self.events.push_back(Event::Readable);
@@ -59,31 +48,31 @@ impl Association {
         forward: &IForwardTsn<'_>,
     ) {
         let streams = self.peer.outbound_streams;
-        let Some(moved) = self.move_forward(ctx, forward.new_cumulative_tsn) else {
+        let Some(reach) = self.move_forward(ctx, forward.new_cumulative_tsn) else {
             return;
         };
         let inbound = &mut self.receiver.inbound;
-        if inbound.must_wait(moved.bound) {
+        if inbound.must_wait(reach.bound) {
             let interleaved = forward.skipped.iter().filter(|s| s.stream.0 < streams);
-            return inbound.give_up_later(GivenUp {
-                bound: moved.bound,
-                advance: moved.advance,
-                plain: Vec::new(),
-                interleaved: interleaved.collect(),
-            });
+            let last = LastGivenUp::Interleaved(interleaved.collect());
+            return inbound.give_up_later(GivenUp { reach, last });
         }
         let had_ready = inbound.has_ready();
         for skipped in forward.skipped.iter().filter(|s| s.stream.0 < streams) {
-            inbound.skip_mids(skipped.stream, skipped.unordered, skipped.mid);
+            inbound.skip_mids(skipped.stream, skipped.unordered, skipped.mid, reach.bound);
         }
         if !had_ready && inbound.has_ready() {
             self.events.push_back(Event::Readable);
         }
     }
 
-    /// Takes everything up to and with `cumulative` as received; `None` if that is no news or
-    /// absurdly far ahead.
-    fn move_forward(&mut self, ctx: &mut PacketContext<'_>, cumulative: Tsn) -> Option<Moved> {
+    /// Takes everything up to and with `cumulative` as received, and says how far that reaches;
+    /// `None` if it is of no interest any more or absurdly far ahead.
+    ///
+    /// A chunk that passes by nothing is of interest still. All of a message that was sent may have
+    /// arrived before the peer gave up the rest: then its number is the only news, and without it
+    /// the messages after it would wait for ever. Linux sends such chunks.
+    fn move_forward(&mut self, ctx: &mut PacketContext<'_>, cumulative: Tsn) -> Option<Reach> {
         if !self.state.receives_data() {
             return None;
         }
@@ -102,6 +91,7 @@ impl Association {
         //# if the "New Cumulative TSN" value carried in the arrived FORWARD TSN chunk is found to be behind or at the current cumulative TSN point, the data receiver MUST treat this FORWARD TSN
         match self.receiver.tsns.skip_to(cumulative) {
             Skip::Old => None,
+            Skip::Behind { bound } => Some(Reach { bound, advance: 0 }),
             Skip::OutOfRange => {
                 self.stats.dropped_packets += 1;
                 None
@@ -112,7 +102,7 @@ impl Association {
                 missing,
             } => {
                 self.stats.skipped_tsns += missing;
-                Some(Moved { bound, advance })
+                Some(Reach { bound, advance })
             }
         }
     }

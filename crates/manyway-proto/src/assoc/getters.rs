@@ -66,6 +66,7 @@ impl Association {
             partial_messages: self.receiver.inbound.partial_messages,
             stale_fragments: self.receiver.inbound.stale_fragments,
             unreported_duplicates: self.receiver.tsns.unreported,
+            given_up_bytes: self.receiver.inbound.given_up_bytes,
             abandoned: self.sender.expendable.total,
             ..self.stats
         }

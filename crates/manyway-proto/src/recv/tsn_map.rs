@@ -37,8 +37,10 @@ pub(crate) enum Arrival {
 /// What a FORWARD-TSN is to the receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Skip {
-    /// All of it had arrived or was skipped before.
+    /// So old that it says nothing any more.
     Old,
+    /// All indices below `bound` had arrived or were skipped before.
+    Behind { bound: u64 },
     /// Absurdly far ahead.
     OutOfRange,
     /// All indices below `bound` count as received, the last `advance` of them since now; `missing`
@@ -141,7 +143,12 @@ impl TsnMap {
     /// Takes everything up to and with `tsn` as received.
     pub(crate) fn skip_to(&mut self, tsn: Tsn) -> Skip {
         if tsn.is_before(self.next_tsn) {
-            return Skip::Old;
+            let behind = self.next_tsn.distance_from(tsn.next());
+            let bound = self.next.saturating_sub(u64::from(behind));
+            return match bound {
+                1.. if behind <= self.bounds.distance => Skip::Behind { bound },
+                _ => Skip::Old,
+            };
         }
         let offset = tsn.distance_from(self.next_tsn);
         if offset > self.bounds.distance {
@@ -318,7 +325,8 @@ mod tests {
     fn skipping_what_arrived_or_what_is_absurdly_far_changes_nothing() {
         let mut map = map(u32::MAX);
         receive(&mut map, u32::MAX);
-        assert_eq!(map.skip_to(Tsn(u32::MAX)), Skip::Old);
+        assert_eq!(map.skip_to(Tsn(u32::MAX)), Skip::Behind { bound: 1 });
+        assert_eq!(map.skip_to(Tsn(u32::MAX - 1)), Skip::Old);
         assert_eq!(map.skip_to(Tsn(BOUNDS.distance + 1)), Skip::OutOfRange);
         assert_eq!(map.cumulative(), Tsn(u32::MAX));
         assert!(matches!(
@@ -326,6 +334,25 @@ mod tests {
             Skip::Forward { .. }
         ));
         assert_eq!(map.cumulative(), Tsn(BOUNDS.distance));
+    }
+
+    #[test]
+    fn what_is_named_again_is_known_by_its_index() {
+        let mut map = map(5);
+        assert!(matches!(
+            map.skip_to(Tsn(BOUNDS.distance + 5)),
+            Skip::Forward { .. }
+        ));
+        receive(&mut map, BOUNDS.distance + 6);
+        assert_eq!(
+            map.skip_to(Tsn(BOUNDS.distance + 6)),
+            Skip::Behind {
+                bound: u64::from(BOUNDS.distance) + 2
+            }
+        );
+        assert_eq!(map.skip_to(Tsn(6)), Skip::Behind { bound: 2 });
+        assert_eq!(map.skip_to(Tsn(5)), Skip::Old);
+        assert_eq!(map.cumulative(), Tsn(BOUNDS.distance + 6));
     }
 
     #[test]

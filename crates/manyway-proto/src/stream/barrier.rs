@@ -6,6 +6,7 @@ use manyway_wire::{SkippedMessage, Ssn, StreamId};
 
 use super::inbound::{Inbound, Limits};
 use super::reassembly::{BadFragments, Fragment};
+use super::skip::Reach;
 
 /// Times that the peer gives messages up while a reset is waited for.
 const MAX_GIVEN_UP: usize = 64;
@@ -24,14 +25,17 @@ pub(super) struct Barrier {
 /// What one FORWARD-TSN or I-FORWARD-TSN gives up, while it waits.
 #[derive(Debug)]
 pub(crate) struct GivenUp {
-    /// Everything below this index counts as received.
-    pub(crate) bound: u64,
-    /// As many indices counted as received since then.
-    pub(crate) advance: u64,
-    /// The last message given up of each stream, in DATA chunks.
-    pub(crate) plain: Vec<(StreamId, Ssn)>,
-    /// The same, in I-DATA chunks.
-    pub(crate) interleaved: Vec<SkippedMessage>,
+    pub(crate) reach: Reach,
+    pub(crate) last: LastGivenUp,
+}
+
+/// The last message given up of each stream.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum LastGivenUp {
+    /// In DATA chunks.
+    Plain(Vec<(StreamId, Ssn)>),
+    /// In I-DATA chunks.
+    Interleaved(Vec<SkippedMessage>),
 }
 
 impl Barrier {
@@ -62,11 +66,20 @@ impl Barrier {
 
     /// What was given up of the chunks below `bound`, in the order in which it was.
     fn given_up_below(&mut self, bound: u64) -> Vec<GivenUp> {
-        let later = self.given_up.iter().position(|g| g.bound > bound);
-        let later = self
-            .given_up
-            .split_off(later.unwrap_or(self.given_up.len()));
+        let later = self.given_up.partition_point(|g| g.reach.bound <= bound);
+        let later = self.given_up.split_off(later);
         std::mem::replace(&mut self.given_up, later)
+    }
+
+    /// Keeps it in the order of the bounds, unless it repeats another one.
+    fn give_up(&mut self, given_up: GivenUp) {
+        let bound = given_up.reach.bound;
+        let at = self.given_up.partition_point(|g| g.reach.bound <= bound);
+        let same = self.given_up[..at].iter().rev();
+        let mut same = same.take_while(|g| g.reach.bound == bound);
+        if !same.any(|g| g.last == given_up.last) {
+            self.given_up.insert(at, given_up);
+        }
     }
 
     /// Chunks held.
@@ -91,19 +104,23 @@ impl Inbound {
     /// Holds back what is given up.
     pub(crate) fn give_up_later(&mut self, given_up: GivenUp) {
         if let Some(barrier) = &mut self.barrier {
-            barrier.given_up.push(given_up);
+            barrier.give_up(given_up);
         }
     }
 
     fn give_up(&mut self, given_up: &GivenUp) {
-        if given_up.interleaved.is_empty() {
-            self.skip_to(given_up.bound);
-        }
-        for (stream, last) in &given_up.plain {
-            self.skip_messages(*stream, *last, given_up.advance);
-        }
-        for skipped in &given_up.interleaved {
-            self.skip_mids(skipped.stream, skipped.unordered, skipped.mid);
+        match &given_up.last {
+            LastGivenUp::Plain(list) => {
+                let reach = self.skip_to(given_up.reach);
+                for (stream, last) in list {
+                    self.skip_messages(*stream, *last, reach);
+                }
+            }
+            LastGivenUp::Interleaved(list) => {
+                for s in list {
+                    self.skip_mids(s.stream, s.unordered, s.mid, given_up.reach.bound);
+                }
+            }
         }
     }
 
@@ -130,21 +147,6 @@ impl Inbound {
         given_up.iter().for_each(|g| self.give_up(g));
         self.barrier = Some(barrier);
         Ok(())
-    }
-
-    /// The next messages of these streams, none meaning all, are numbered from 0; `interleaving`
-    /// if they come in I-DATA chunks.
-    pub(crate) fn reset_streams(&mut self, streams: &[StreamId], interleaving: bool) {
-        let all: Vec<StreamId> = match streams {
-            [] => self.orders.keys().copied().collect(),
-            named => named.to_vec(),
-        };
-        for id in all {
-            if interleaving {
-                self.drop_begun(id);
-            }
-            self.reset(id);
-        }
     }
 
     /// Messages and parts that the application has taken.
@@ -179,6 +181,7 @@ mod tests {
     const LIMITS: Limits = Limits {
         max_message: 10,
         span: 5,
+        gives_up: false,
     };
 
     fn whole(stream: u16, ssn: u16) -> Fragment {
@@ -214,7 +217,7 @@ mod tests {
         inbound.insert(1, whole(1, 1), LIMITS).unwrap();
         assert_eq!(streams(&mut inbound), [1]);
         assert_eq!((inbound.completed(), inbound.taken()), (3, 3));
-        inbound.reset_streams(&[StreamId(1)], false);
+        inbound.reset_streams(&[StreamId(1)], 2, false);
         inbound.release_below(u64::MAX, LIMITS).unwrap();
         inbound.lift_barrier();
         assert_eq!(streams(&mut inbound), [1]);
@@ -226,9 +229,9 @@ mod tests {
         let mut inbound = Inbound::default();
         inbound.insert(1, whole(1, 1), LIMITS).unwrap();
         inbound.insert(2, whole(2, 3), LIMITS).unwrap();
-        inbound.reset_streams(&[StreamId(2)], false);
+        inbound.reset_streams(&[StreamId(2)], 3, false);
         assert_eq!(streams(&mut inbound), [2]);
-        inbound.reset_streams(&[], false);
+        inbound.reset_streams(&[], 0, false);
         assert_eq!(streams(&mut inbound), [1]);
         inbound.insert(3, whole(1, 0), LIMITS).unwrap();
         assert_eq!(streams(&mut inbound), [1]);
@@ -241,15 +244,16 @@ mod tests {
         inbound.insert(0, whole(1, 0), LIMITS).unwrap();
         assert!(inbound.must_wait(2));
         inbound.give_up_later(GivenUp {
-            bound: 2,
-            advance: 1,
-            plain: vec![(StreamId(1), Ssn(0))],
-            interleaved: vec![],
+            reach: Reach {
+                bound: 2,
+                advance: 1,
+            },
+            last: LastGivenUp::Plain(vec![(StreamId(1), Ssn(0))]),
         });
         inbound.insert(2, whole(1, 1), LIMITS).unwrap();
         inbound.release_below(1, LIMITS).unwrap();
         assert_eq!(streams(&mut inbound), [1]);
-        inbound.reset_streams(&[], false);
+        inbound.reset_streams(&[], 0, false);
         let tight = Limits { span: 0, ..LIMITS };
         inbound.release_below(u64::MAX, tight).unwrap();
         inbound.lift_barrier();
@@ -264,10 +268,11 @@ mod tests {
         while inbound.has_room_to_wait() {
             held += 1;
             inbound.give_up_later(GivenUp {
-                bound: held,
-                advance: 1,
-                plain: vec![],
-                interleaved: vec![],
+                reach: Reach {
+                    bound: held,
+                    advance: 1,
+                },
+                last: LastGivenUp::Plain(vec![]),
             });
         }
         assert_eq!(held, MAX_GIVEN_UP as u64);

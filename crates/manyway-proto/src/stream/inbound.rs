@@ -23,6 +23,8 @@ pub(crate) struct Limits {
     pub(crate) max_message: usize,
     /// How many TSNs lie between the first that is missing and the highest received.
     pub(crate) span: u64,
+    /// The peer may give up messages in DATA chunks (RFC 3758).
+    pub(crate) gives_up: bool,
 }
 
 /// The receiving side of all streams.
@@ -32,8 +34,8 @@ pub(crate) struct Inbound {
     pub(super) orders: BTreeMap<StreamId, Order>,
     pub(super) ready: VecDeque<MessagePart>,
     pub(super) bytes: usize,
-    /// Whole messages and parts held, ready or early.
-    messages: usize,
+    /// Whole messages and parts held, ready or early, and messages known not to come.
+    pub(super) messages: usize,
     /// Bytes of a message from which on it is given out in parts; `None` for never.
     partial_point: Option<usize>,
     next_message: u64,
@@ -41,6 +43,10 @@ pub(crate) struct Inbound {
     relieved: bool,
     /// Fragments dropped because their message had been given up.
     pub(crate) stale_fragments: u64,
+    /// Payload dropped because its message was given up before it was complete.
+    pub(crate) given_up_bytes: u64,
+    /// All streams were last reset before the chunk with this index.
+    pub(super) reset_at: u64,
     /// Messages of which a part was given out before they were complete.
     pub(crate) partial_messages: u64,
     /// Messages and parts taken by the application.
@@ -66,7 +72,7 @@ impl Inbound {
     pub(crate) fn cost(&self) -> usize {
         let waiting = self.barrier.as_ref().map_or(0, |b| b.len());
         let entries = self.messages + self.reassembly.fragments() + waiting;
-        self.bytes + entries * MESSAGE_OVERHEAD + self.reassembly.runs() * RUN_OVERHEAD
+        self.bytes + entries * MESSAGE_OVERHEAD + self.reassembly.begun() * RUN_OVERHEAD
     }
 
     /// Whether an ordered message with this number would be delivered at once.
@@ -100,6 +106,9 @@ impl Inbound {
             self.stale_fragments += 1;
             return Ok(());
         }
+        if limits.gives_up && fragment.flags.begin && self.reassembly.begun() > 0 {
+            self.cut_off(index, &fragment, limits.span);
+        }
         self.relieved = false;
         self.bytes += fragment.payload.len();
         let key = self.reassembly.key(index, &fragment)?;
@@ -109,13 +118,14 @@ impl Inbound {
         };
         match self.reassembly.insert(key, fragment, max_message)? {
             Insertion::Held(key) => self.offer_parts(key),
-            Insertion::Whole(whole) => self.deliver(whole, limits.span)?,
+            Insertion::Whole(whole) => self.deliver(whole, limits)?,
             Insertion::Part {
                 partial,
                 first,
                 rest,
                 ended,
             } => self.deliver_parts(partial, first, rest, ended),
+            Insertion::GivenUp(dropped) => self.on_given_up(dropped),
         }
         Ok(())
     }
@@ -136,8 +146,14 @@ impl Inbound {
         })
     }
 
-    fn deliver(&mut self, whole: Whole, span: u64) -> Result<(), BadFragments> {
+    fn deliver(&mut self, whole: Whole, limits: Limits) -> Result<(), BadFragments> {
         const USED_TWICE: BadFragments = BadFragments("message number used twice");
+        let begun = if limits.gives_up {
+            self.reassembly.begun()
+        } else {
+            0
+        };
+        let awaited = limits.span + begun as u64;
         let Whole { head, payload } = whole;
         let message = Message {
             stream: head.stream,
@@ -159,11 +175,11 @@ impl Inbound {
         let position = order.position(head.place).ok_or(USED_TWICE)?;
         self.messages += 1;
         if !order.is_next(head.place) {
-            // Each message in DATA chunks that is awaited before this one has a TSN between them. A
-            // number further away was used before: a second message under the number of another
-            // is a lie of the peer.
+            // Each message in DATA chunks that is awaited before this one has a TSN between them, or
+            // was begun and given up, which a FORWARD-TSN will say. A number further away was used
+            // before: a second message under the number of another is a lie of the peer.
             let plain = matches!(head.place, Place::Plain(_));
-            if plain && order.ahead(position) > span || !order.keep(position, message) {
+            if plain && order.ahead(position) > awaited || !order.keep(position, message) {
                 return Err(USED_TWICE);
             }
             return Ok(());
@@ -195,8 +211,16 @@ impl Inbound {
 
     /// Delivers what came early and is next now.
     pub(super) fn release(&mut self, id: StreamId) {
-        while let Some(message) = self.orders.get_mut(&id).and_then(Order::pop) {
-            self.push_whole(message);
+        while let Some(early) = self.orders.get_mut(&id).and_then(Order::pop) {
+            self.push_early(early);
+        }
+    }
+
+    /// Delivers a message whose turn it is now, unless it was given up.
+    pub(super) fn push_early(&mut self, early: Option<Message>) {
+        match early {
+            Some(message) => self.push_whole(message),
+            None => self.messages -= 1,
         }
     }
 

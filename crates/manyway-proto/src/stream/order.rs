@@ -13,11 +13,14 @@ use crate::event::Message;
 pub(super) struct Order {
     /// The ordered message to deliver next.
     next: u64,
-    early: BTreeMap<u64, Message>,
+    /// Those that came before their turn; `None` for one that will not come.
+    early: BTreeMap<u64, Option<Message>>,
     /// The message that is next is being given out in parts.
     in_parts: bool,
     /// Unordered messages up to this one were given up.
     skipped: Option<Mid>,
+    /// Chunks with lower indices had numbers from before the last reset.
+    since: u64,
 }
 
 impl Order {
@@ -63,13 +66,22 @@ impl Order {
     pub(super) fn keep(&mut self, position: u64, message: Message) -> bool {
         let taken = position == self.next || self.early.contains_key(&position);
         if !taken {
-            self.early.insert(position, message);
+            self.early.insert(position, Some(message));
         }
         !taken
     }
 
-    /// The next message, if it came early.
-    pub(super) fn pop(&mut self) -> Option<Message> {
+    /// The message at `position` will not come; false if one came there, or that was said before.
+    pub(super) fn give_up(&mut self, position: u64) -> bool {
+        let new = !self.early.contains_key(&position);
+        if new {
+            self.early.insert(position, None);
+        }
+        new
+    }
+
+    /// The next message, if it came early; the inner value is `None` if it was given up.
+    pub(super) fn pop(&mut self) -> Option<Option<Message>> {
         if self.in_parts {
             return None;
         }
@@ -79,8 +91,8 @@ impl Order {
     }
 
     /// No ordered message up to and with `position` will come any more. Those that came already
-    /// are named to `deliver`.
-    pub(super) fn skip_to(&mut self, position: u64, deliver: impl FnMut(Message)) {
+    /// are named to `deliver`, as by [`Order::pop`].
+    pub(super) fn skip_to(&mut self, position: u64, deliver: impl FnMut(Option<Message>)) {
         let later = self.early.split_off(&(position + 1));
         let released = std::mem::replace(&mut self.early, later);
         released.into_values().for_each(deliver);
@@ -88,10 +100,20 @@ impl Order {
         self.in_parts = false;
     }
 
-    /// The peer numbers its messages from 0 again. What came early is named to `deliver`.
-    pub(super) fn reset(&mut self, deliver: impl FnMut(Message)) {
-        let early = std::mem::take(self).early;
+    /// The peer numbers its messages from 0 again, those in chunks from the index `since` on. What
+    /// came early is named to `deliver`, as by [`Order::pop`].
+    pub(super) fn reset(&mut self, since: u64, deliver: impl FnMut(Option<Message>)) {
+        let before = Self {
+            since,
+            ..Self::default()
+        };
+        let early = std::mem::replace(self, before).early;
         early.into_values().for_each(deliver);
+    }
+
+    /// Whether what was said of the chunks below `bound` is about numbers of now.
+    pub(super) fn is_current(&self, bound: u64) -> bool {
+        bound > self.since
     }
 
     /// Unordered messages up to and with `last` were given up.

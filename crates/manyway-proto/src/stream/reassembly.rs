@@ -11,6 +11,10 @@ use manyway_wire::{DataFlags, Mid, Ppid, StreamId};
 
 use super::Place;
 
+mod dropping;
+
+pub(super) use dropping::Dropped;
+
 /// A received chunk of user data.
 #[derive(Clone, Debug)]
 pub(crate) struct Fragment {
@@ -108,6 +112,8 @@ struct Run {
     head: Head,
     begins: bool,
     ends: bool,
+    /// What should follow will not come: the next TSN is of another message.
+    given_up: bool,
     pieces: VecDeque<Bytes>,
     bytes: usize,
 }
@@ -122,6 +128,7 @@ impl Run {
             head,
             begins: flags.begin,
             ends: flags.end,
+            given_up: false,
             pieces,
             bytes,
         }
@@ -153,6 +160,7 @@ impl Run {
         };
         Ok(Self {
             ends: later.ends,
+            given_up: later.given_up,
             bytes: self.bytes + later.bytes,
             pieces,
             ..self
@@ -186,6 +194,8 @@ pub(super) enum Insertion {
         rest: VecDeque<Bytes>,
         ended: bool,
     },
+    /// It is of a message that was given up.
+    GivenUp(Dropped),
 }
 
 /// Fragments of incomplete messages.
@@ -274,6 +284,10 @@ impl Reassembly {
         if run.bytes > max_message {
             return Err(BadFragments("message larger than allowed"));
         }
+        if run.begins && run.given_up {
+            self.fragments -= run.pieces.len();
+            return Ok(Insertion::GivenUp(run.into_dropped()));
+        }
         if run.begins && run.ends {
             self.fragments -= run.pieces.len();
             return Ok(Insertion::Whole(run.into_whole()));
@@ -301,6 +315,12 @@ impl Reassembly {
                 return Err(OTHER_MESSAGE);
             }
             self.fragments -= later.pieces.len();
+            if later.given_up {
+                let mut dropped = later.into_dropped();
+                dropped.bytes += fragment.payload.len();
+                dropped.partial = Some(partial);
+                return Ok(Insertion::GivenUp(dropped));
+            }
             (ended, rest) = (later.ends, later.pieces);
         }
         if !ended {
@@ -377,78 +397,6 @@ impl Reassembly {
         run.pieces
     }
 
-    //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
-    //# The receiver MUST remove any partially reassembled message, which is still missing one or more TSNs earlier than or equal to the new cumulative TSN point.
-    /// Everything below `bound` counts as received: drops the fragments of DATA chunks whose
-    /// messages still miss some of it, and names the messages that were given out in part to
-    /// `on_abort`. Gives back the bytes dropped.
-    pub(super) fn skip_to(&mut self, bound: u64, mut on_abort: impl FnMut(Partial)) -> usize {
-        while let Some(first) = self.partials.first_entry()
-            && first.key().at < bound
-        {
-            on_abort(first.remove());
-        }
-        let mut dropped = 0;
-        while let Some(first) = self.runs.first_entry() {
-            let (start, run) = (first.key().at, first.get());
-            // What a run misses lies right before it, unless it begins a message or goes on with
-            // one that is being given out, or right after.
-            let goes_on = run.begins && start + run.pieces.len() as u64 >= bound;
-            if start > bound || goes_on {
-                break;
-            }
-            let run = first.remove();
-            self.fragments -= run.pieces.len();
-            dropped += run.bytes;
-        }
-        dropped
-    }
-
-    /// The messages of the stream up to and with `last` were given up: as
-    /// [`Reassembly::skip_to`], for I-DATA chunks.
-    pub(super) fn skip_messages(
-        &mut self,
-        stream: StreamId,
-        unordered: bool,
-        last: Mid,
-        mut on_abort: impl FnMut(Partial),
-    ) -> usize {
-        let first = last.sub((1 << 31) - 1);
-        let whole = |from: u32, to: u32| {
-            let of = |mid| message_number(stream, unordered, Mid(mid));
-            let (first, last) = (of(from), of(to));
-            let (begin, end) = (
-                Key {
-                    message: first,
-                    at: 0,
-                },
-                Key {
-                    message: last,
-                    at: u64::MAX,
-                },
-            );
-            begin..=end
-        };
-        let ranges = if first.0 <= last.0 {
-            [Some(whole(first.0, last.0)), None]
-        } else {
-            [Some(whole(first.0, u32::MAX)), Some(whole(0, last.0))]
-        };
-        let mut dropped = 0;
-        for range in ranges.into_iter().flatten() {
-            while let Some((&key, _)) = self.partials.range(range.clone()).next() {
-                self.partials.remove(&key).map(&mut on_abort);
-            }
-            while let Some((&key, _)) = self.runs.range(range.clone()).next() {
-                if let Some(run) = self.runs.remove(&key) {
-                    self.fragments -= run.pieces.len();
-                    dropped += run.bytes;
-                }
-            }
-        }
-        dropped
-    }
-
     /// Fragments held.
     pub(super) fn fragments(&self) -> usize {
         self.fragments
@@ -462,8 +410,8 @@ impl Reassembly {
         }
     }
 
-    /// Runs held.
-    pub(super) fn runs(&self) -> usize {
-        self.runs.len()
+    /// Runs held, and messages that are being given out.
+    pub(super) fn begun(&self) -> usize {
+        self.runs.len() + self.partials.len()
     }
 }

@@ -1,86 +1,177 @@
 //! What the peer gives up (RFC 3758) or begins anew (RFC 6525).
 
-use manyway_wire::{Mid, Ssn, StreamId};
+use manyway_wire::{Fsn, Mid, Ssn, StreamId};
 
 use super::Place;
 use super::inbound::Inbound;
-use super::reassembly::Partial;
-use crate::event::{Message, PartStatus};
+use super::reassembly::{Dropped, Fragment, Partial};
+use crate::event::PartStatus;
+
+/// How far a FORWARD-TSN or I-FORWARD-TSN reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// Everything below this index counts as received.
+    pub(crate) bound: u64,
+    /// As many indices counted as received since then.
+    pub(crate) advance: u64,
+}
 
 impl Inbound {
-    /// The peer gives up everything below `bound`: drops what was begun in DATA chunks and will
-    /// not be completed.
-    pub(crate) fn skip_to(&mut self, bound: u64) {
-        let mut aborted = Vec::new();
-        self.bytes -= self
-            .reassembly
-            .skip_to(bound, |partial| aborted.push(partial));
-        aborted.into_iter().for_each(|partial| self.abort(partial));
+    /// The peer gives up everything below the bound: drops what was begun in DATA chunks and will
+    /// not be completed. Gives back the reach with that counted in.
+    pub(crate) fn skip_to(&mut self, reach: Reach) -> Reach {
+        let mut dropped = Vec::new();
+        self.reassembly.skip_to(reach.bound, |d| dropped.push(d));
+        let begun = dropped.len() as u64;
+        dropped.into_iter().for_each(|d| self.drop_begun(d));
+        Reach {
+            advance: reach.advance + begun,
+            ..reach
+        }
     }
 
     //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
     //# the receiver MUST use the stream sequence information to examine all of the listed stream reordering queues, and immediately make available for delivery stream sequence numbers earlier than or equal to the stream sequence number listed inside the FORWARD TSN
     /// No ordered message up to and with `last` will come any more on the stream. Each message
-    /// that is given up has a TSN among the `advance` ones that were passed by; a number further
-    /// away was skipped before.
-    pub(crate) fn skip_messages(&mut self, id: StreamId, last: Ssn, advance: u64) {
+    /// that is given up has a TSN among those that were passed by, or arrived in part; a number
+    /// further away was skipped before.
+    pub(crate) fn skip_messages(&mut self, id: StreamId, last: Ssn, mut reach: Reach) {
+        // All of it that was sent may have arrived: then nothing but its number says that the rest
+        // will not come.
+        if let Some(dropped) = self.reassembly.give_up(reach.bound, id, last) {
+            reach.advance += 1;
+            self.drop_begun(dropped);
+        }
+        if reach.advance == 0 {
+            return;
+        }
         let order = self.orders.entry(id).or_default();
         let position = order.position(Place::Plain(last));
-        if let Some(position) = position.filter(|p| order.ahead(*p) < advance) {
+        if let Some(position) = position.filter(|p| order.ahead(*p) < reach.advance) {
             self.skip_order(id, position);
         }
     }
 
     /// The same in I-DATA chunks (RFC 8260, section 2.3.1): no message up to and with `last`, of
     /// the ordered or of the unordered ones, will come any more or be completed.
-    pub(crate) fn skip_mids(&mut self, id: StreamId, unordered: bool, last: Mid) {
+    pub(crate) fn skip_mids(&mut self, id: StreamId, unordered: bool, last: Mid, bound: u64) {
         let order = self.orders.entry(id).or_default();
-        let fsn = manyway_wire::Fsn(0);
+        // A late repetition means messages from before a reset.
+        if bound <= self.reset_at || !order.is_current(bound) {
+            return;
+        }
+        let fsn = Fsn(0);
         let position = order.position(Place::Interleaved { mid: last, fsn });
         if unordered {
             order.skip_unordered(last);
         } else if position.is_none() {
             return;
         }
-        let mut aborted = Vec::new();
-        self.bytes -= self
-            .reassembly
-            .skip_messages(id, unordered, last, |partial| aborted.push(partial));
-        aborted.into_iter().for_each(|partial| self.abort(partial));
+        let mut dropped = Vec::new();
+        self.reassembly
+            .skip_messages(id, unordered, last, |d| dropped.push(d));
+        dropped.into_iter().for_each(|d| self.drop_begun(d));
         if let Some(position) = position.filter(|_| !unordered) {
             self.skip_order(id, position);
         }
     }
 
-    /// The peer numbers the messages of the stream from 0 again; everything before arrived or was
-    /// skipped.
-    pub(crate) fn reset(&mut self, id: StreamId) {
-        let mut released = Vec::new();
-        if let Some(order) = self.orders.get_mut(&id) {
-            order.reset(|message| released.push(message));
+    /// A message begins in the DATA chunk with this index: another one that should go on there was
+    /// given up, though the FORWARD-TSN that says so is late, or was lost and will not be repeated
+    /// because all that it passes by is acknowledged.
+    pub(super) fn cut_off(&mut self, index: u64, next: &Fragment, span: u64) {
+        if !matches!(next.place, Place::Plain(_)) {
+            return;
         }
-        released.into_iter().for_each(|m| self.push_whole(m));
+        let awaited = span + self.reassembly.begun() as u64;
+        let Some(dropped) = self.reassembly.cut_off(index) else {
+            return;
+        };
+        let head = dropped.head;
+        self.drop_begun(dropped);
+        if head.unordered {
+            return;
+        }
+        // Messages before it may still come: only this one is passed by.
+        let order = self.orders.entry(head.stream).or_default();
+        let position = order.position(head.place);
+        if let Some(position) = position.filter(|p| order.ahead(*p) <= awaited)
+            && order.give_up(position)
+        {
+            self.messages += 1;
+        }
+        self.release(head.stream);
     }
 
-    /// Drops what was begun in I-DATA chunks of the stream: messages after a reset have the same
-    /// numbers.
-    pub(super) fn drop_begun(&mut self, id: StreamId) {
-        let mut aborted = Vec::new();
-        for unordered in [false, true] {
-            for half in [Mid(u32::MAX / 2), Mid(u32::MAX)] {
-                let on_abort = |partial| aborted.push(partial);
-                self.bytes -= self.reassembly.skip_messages(id, unordered, half, on_abort);
+    /// A fragment came of a message that was cut off before it was complete.
+    pub(super) fn on_given_up(&mut self, dropped: Dropped) {
+        let head = dropped.head;
+        self.drop_begun(dropped);
+        if !head.unordered {
+            self.release(head.stream);
+        }
+    }
+
+    /// The peer numbers the messages of the stream from 0 again, in chunks from the index `since`
+    /// on; everything before arrived or was skipped.
+    pub(super) fn reset(&mut self, id: StreamId, since: u64) {
+        let mut released = Vec::new();
+        if let Some(order) = self.orders.get_mut(&id) {
+            order.reset(since, |early| released.push(early));
+        }
+        released
+            .into_iter()
+            .for_each(|early| self.push_early(early));
+    }
+
+    /// The next messages of these streams, none meaning all, are numbered from 0, in chunks from
+    /// the index `since` on; `interleaving` if they come in I-DATA chunks.
+    pub(crate) fn reset_streams(&mut self, streams: &[StreamId], since: u64, interleaving: bool) {
+        let mut dropped = Vec::new();
+        let all = streams.is_empty();
+        // Messages after a reset have the same numbers as those that were begun before it.
+        if !interleaving {
+            let is_named = |id| all || streams.binary_search(&id).is_ok();
+            self.reassembly
+                .drop_begun_below(since, is_named, |d| dropped.push(d));
+        } else if all {
+            self.reassembly.drop_begun(None, |d| dropped.push(d));
+        } else {
+            for id in streams {
+                self.reassembly.drop_begun(Some(*id), |d| dropped.push(d));
             }
         }
-        aborted.into_iter().for_each(|partial| self.abort(partial));
+        for begun in dropped {
+            self.orders.entry(begun.head.stream).or_default();
+            self.drop_begun(begun);
+        }
+        let ids: Vec<StreamId> = match all {
+            true => self.orders.keys().copied().collect(),
+            false => streams.to_vec(),
+        };
+        if all {
+            self.reset_at = since;
+        }
+        ids.into_iter().for_each(|id| self.reset(id, since));
     }
 
     fn skip_order(&mut self, id: StreamId, position: u64) {
-        let mut released: Vec<Message> = Vec::new();
+        let mut released = Vec::new();
         let order = self.orders.entry(id).or_default();
-        order.skip_to(position, |message| released.push(message));
-        released.into_iter().for_each(|m| self.push_whole(m));
+        order.skip_to(position, |early| released.push(early));
+        released
+            .into_iter()
+            .for_each(|early| self.push_early(early));
         self.release(id);
+    }
+
+    /// Counts what was dropped, and says so where the application has a part of the message.
+    fn drop_begun(&mut self, dropped: Dropped) {
+        self.bytes -= dropped.bytes;
+        self.given_up_bytes += dropped.bytes as u64;
+        if let Some(partial) = dropped.partial {
+            self.abort(partial);
+        }
     }
 
     /// The rest of a message that was given out in part will not come.

@@ -3,7 +3,10 @@
 use manyway_proto::{
     AssocState, EndpointConfig, Extension, Extensions, Message, StreamId, StreamSchedulerKind,
 };
-use manyway_wire::{Chunk, ChunkType, ForwardTsn, Mid, SkippedMessage, SkippedStreams};
+use manyway_wire::{
+    Chunk, ChunkType, ForwardTsn, Fragment, IData, IForwardTsn, Mid, Ppid, SkippedMessage,
+    SkippedMessages, SkippedStreams,
+};
 
 use crate::pair::{MS, Pair, causes_of, kinds};
 use crate::sender::{ONCE, check, is_drained, numbered, options, pass, received, run, send};
@@ -112,5 +115,44 @@ fn with_a_peer_that_interleaves_but_does_not_skip_messages_are_reliable() {
         pair.take(0);
         run(&mut pair, 3000 * MS);
         assert_eq!(received(&mut pair), [0]);
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc8260#section-2.3.1
+//= type=test
+//# The I-FORWARD-TSN chunk MUST be used in combination with the I-DATA chunk and MUST NOT be used in combination with the DATA chunk.
+#[test]
+fn the_rest_of_an_interleaved_message_that_was_sent_in_part_is_given_up() {
+    for unordered in [false, true] {
+        let mut pair = established();
+        let first = pair.next_tsn[0];
+        let chunk = |ahead, mid, end| IData {
+            tsn: first.add(ahead),
+            stream: StreamId(0),
+            mid: Mid(mid),
+            fragment: Fragment::First(Ppid(0)),
+            unordered,
+            end,
+            immediate: false,
+            payload: b"hello",
+        };
+        let skipped = [SkippedMessage {
+            stream: StreamId(0),
+            unordered,
+            mid: Mid(0),
+        }];
+        let forward = IForwardTsn {
+            new_cumulative_tsn: first,
+            skipped: SkippedMessages::new(&skipped),
+        };
+        pair.inject(&[&chunk(0, 0, false)]);
+        pair.inject(&[&chunk(1, 1, true)]);
+        pair.inject(&[&forward]);
+        pair.inject(&[&forward]);
+        pair.inject(&[&chunk(2, 2, true)]);
+        assert_eq!(pair.state(1), AssocState::Established);
+        assert_eq!(received(&mut pair).len(), 2);
+        assert_eq!(pair.assoc(1).stats().given_up_bytes, 5);
+        check(&pair);
     }
 }

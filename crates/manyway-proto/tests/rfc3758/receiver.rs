@@ -2,7 +2,7 @@
 
 use manyway_proto::{AssocState, EndpointConfig, Extension};
 use manyway_wire::{
-    Chunk, ChunkType, DataFlags, ForwardTsn, Parameter, SkippedStreams, Ssn, StreamId, Tsn,
+    Chunk, ChunkType, Data, DataFlags, ForwardTsn, Parameter, SkippedStreams, Ssn, StreamId, Tsn,
 };
 
 use crate::pair::{Pair, Seen, acknowledged, causes_of, kinds};
@@ -200,4 +200,89 @@ fn the_handshake_announces_the_chunk_and_the_parameter() {
         assert!(parameter && listed, "{kind:?}");
         pair.deliver(1 - end, sent.remove(0).bytes);
     }
+}
+
+/// The first fragment of a message that will not be completed.
+fn begun(pair: &Pair, ahead: u32, number: u16) -> Data<'static> {
+    Data {
+        flags: DataFlags {
+            begin: true,
+            ..DataFlags::default()
+        },
+        ..pair.data(ahead, number)
+    }
+}
+
+fn assert_sound(pair: &Pair) {
+    assert_eq!(pair.state(1), AssocState::Established);
+    pair.assoc(1).check_invariants().unwrap();
+}
+
+//= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
+//= type=test
+//# data receiver MUST treat this FORWARD TSN as out-of-date and MUST NOT update its Cumulative TSN.
+//= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
+//= type=test
+//# the receiver MUST use the stream sequence information to examine all of the listed stream reordering queues, and immediately make available for delivery stream sequence numbers earlier than or equal to the stream sequence number listed inside the FORWARD TSN
+#[test]
+fn the_rest_of_a_message_that_was_sent_in_part_is_given_up() {
+    // As Linux does it: no TSN is used for what was never sent. The messages after it come before
+    // the FORWARD-TSN, after it, or around it; it may also be lost, and is not repeated then.
+    for told in [&[0][..], &[1], &[2], &[0, 1, 2], &[0, 0], &[]] {
+        let mut pair = Pair::established();
+        let first = pair.next_tsn[0];
+        let forward = forward(first, &[(StreamId(0), Ssn(0))]);
+        let part = begun(&pair, 0, 0);
+        pair.inject(&[&part]);
+        for step in 0..=2 {
+            let repeats = told.iter().filter(|at| **at == step);
+            for _ in repeats {
+                let answers = pair.inject(&[&forward]);
+                let cumulative = first.add(step);
+                assert_eq!(last_sack(&answers), Some((cumulative, 0, vec![])));
+            }
+            if step < 2 {
+                let next = pair.data(1 + step, 1 + step as u16);
+                pair.inject(&[&next]);
+            }
+        }
+        assert_sound(&pair);
+        assert_eq!(received(&mut pair), 2, "told {told:?}");
+        let stats = pair.assoc(1).stats();
+        assert_eq!((stats.given_up_bytes, stats.skipped_tsns), (5, 0));
+    }
+}
+
+#[test]
+fn a_forward_tsn_of_what_has_arrived_gives_up_nothing_else() {
+    let mut pair = Pair::established();
+    let first = pair.next_tsn[0];
+    let (part, later) = (begun(&pair, 0, 0), pair.data(3, 1));
+    pair.inject(&[&part, &later]);
+    for (number, behind) in [
+        (1, 0),
+        (7, 0),
+        (u16::MAX, 0),
+        (0, 1),
+        (0, 1000),
+        (0, 1 << 30),
+    ] {
+        pair.inject(&[&forward(first.sub(behind), &[(StreamId(0), Ssn(number))])]);
+    }
+    assert_eq!(received(&mut pair), 0);
+    let rest = |end| manyway_wire::DataFlags {
+        end,
+        ..DataFlags::default()
+    };
+    let middle = Data {
+        flags: rest(false),
+        ..pair.data(1, 0)
+    };
+    let end = Data {
+        flags: rest(true),
+        ..pair.data(2, 0)
+    };
+    pair.inject(&[&middle, &end]);
+    assert_eq!(received(&mut pair), 2);
+    assert_sound(&pair);
 }

@@ -11,7 +11,7 @@ use crate::assoc::{Association, Extension};
 use crate::event::Event;
 use crate::path::PathId;
 use crate::reconfig::{ReconfigRequest, StreamDirection};
-use crate::stream::Limits;
+use crate::stream::Reach;
 use crate::time::Instant;
 
 /// A reset under way at the receiving side. Only one at a time.
@@ -104,12 +104,12 @@ impl Association {
             What::Streams {
                 serial,
                 streams,
+                until,
                 path,
-                ..
             } => {
                 //= https://www.rfc-editor.org/rfc/rfc6525#section-5.2.2
                 //# E3: If no stream numbers are listed in the parameter, then all incoming streams MUST be reset to 0 as the next expected SSN.
-                self.reset_incoming(&streams);
+                self.reset_incoming(&streams, until);
                 //= https://www.rfc-editor.org/rfc/rfc6525#section-5.2.2
                 //# E4: Any queued TSNs (queued at step E2) MUST now be released and processed normally.
                 self.events.push_back(Event::StreamsReset {
@@ -125,8 +125,8 @@ impl Association {
                 Some((serial, path))
             }
             What::OwnAssociation { boundary } => {
-                self.receiver.inbound.skip_to(boundary);
-                self.reset_incoming(&[]);
+                self.skip_all_below(boundary);
+                self.reset_incoming(&[], boundary);
                 self.events.push_back(Event::AssociationReset);
                 self.release_barrier(now);
                 self.advance_shutdown(now);
@@ -177,10 +177,10 @@ impl Association {
         //# G4: The same processing as though a FWD-TSN chunk (as defined in [RFC3758]) with all streams affected and a new cumulative TSN ACK of the Receiver's Next TSN minus 1 were received MUST be performed.
         let boundary = self.receiver.tsns.restart_at(receiver);
         self.forget_echoes();
-        self.receiver.inbound.skip_to(boundary);
+        self.skip_all_below(boundary);
         //= https://www.rfc-editor.org/rfc/rfc6525#section-5.2.4
         //# G5: The next expected and outgoing SSNs MUST be reset to 0 for all incoming and outgoing streams.
-        self.reset_incoming(&[]);
+        self.reset_incoming(&[], boundary);
         self.reset_outgoing(&[]);
         self.settle_answer(serial, ReconfigResult::PERFORMED);
         self.reconfig_mut(|r| {
@@ -218,21 +218,25 @@ impl Association {
         let inbound = &mut self.receiver.inbound;
         if let Some(What::OwnAssociation { boundary }) = reconfig.pending.map(|p| p.what) {
             let _ = inbound.release_below(boundary, limits);
-            inbound.reset_streams(&[], interleaving);
+            inbound.reset_streams(&[], boundary, interleaving);
         }
         let _ = inbound.release_below(u64::MAX, limits);
         inbound.lift_barrier();
     }
 
-    fn reset_incoming(&mut self, streams: &[StreamId]) {
+    /// The peer numbers its messages from 0 again, in chunks from the index `since` on.
+    fn reset_incoming(&mut self, streams: &[StreamId], since: u64) {
         let interleaving = self.has(Extension::Interleaving);
-        self.receiver.inbound.reset_streams(streams, interleaving);
+        let inbound = &mut self.receiver.inbound;
+        inbound.reset_streams(streams, since, interleaving);
     }
 
-    fn limits(&self) -> Limits {
-        Limits {
-            max_message: self.config.max_message_size,
-            span: self.receiver.tsns.span(),
+    /// The chunks below `bound` that did not arrive will not come any more.
+    fn skip_all_below(&mut self, bound: u64) {
+        // In I-DATA chunks nothing is known of them; the reset of their streams drops what is begun.
+        if !self.has(Extension::Interleaving) {
+            let advance = 0;
+            self.receiver.inbound.skip_to(Reach { bound, advance });
         }
     }
 

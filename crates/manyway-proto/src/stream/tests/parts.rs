@@ -76,8 +76,8 @@ fn a_message_in_parts_that_is_given_up_is_aborted() {
     let mut inbound = Inbound::new(Some(1));
     insert(&mut inbound, 0, plain(0, 0, flags(false, true, false), 0));
     insert(&mut inbound, 3, whole(0, 1, false));
-    inbound.skip_to(2);
-    inbound.skip_messages(StreamId(0), Ssn(0), 2);
+    inbound.skip_to(reach(2, 0));
+    inbound.skip_messages(StreamId(0), Ssn(0), reach(0, 2));
     let statuses: Vec<_> = parts(&mut inbound).iter().map(|p| (p.0, p.3)).collect();
     use PartStatus::{Aborted, Complete, MoreFollows};
     assert_eq!(statuses, [(0, MoreFollows), (0, Aborted), (1, Complete)]);
@@ -93,8 +93,8 @@ fn a_message_in_parts_that_is_given_up_is_aborted() {
             ],
         );
     }
-    inbound.skip_mids(StreamId(0), false, Mid(0));
-    inbound.skip_mids(StreamId(0), true, Mid(0));
+    inbound.skip_mids(StreamId(0), false, Mid(0), 7);
+    inbound.skip_mids(StreamId(0), true, Mid(0), 7);
     let aborted = parts(&mut inbound)
         .iter()
         .filter(|p| p.3 == Aborted)
