@@ -85,6 +85,10 @@ pub struct AssocStats {
     /// Re-configuration requests of the peer that were not carried out: denied, for streams that do
     /// not exist, or out of turn (RFC 6525).
     pub reconfig_refused: u64,
+    /// Packets that ended nothing though they said that the peer has no association (ABORT or
+    /// SHUTDOWN-COMPLETE with the T bit): from an address where only a candidate, or nothing that
+    /// answers, is known to be.
+    pub ignored_reflections: u64,
     /// Changes of address of the peer that were refused because there were too many.
     pub refused_candidates: u64,
 }

@@ -17,6 +17,7 @@
 //! | `moving` | packets from unknown addresses, paths that follow the peer |
 //! | `path_errors` | paths that stop answering |
 //! | `teardown` | SHUTDOWN and ABORT |
+//! | `reflected` | hosts that have no association |
 //! | `abandon`, `forward_tsn_out` | messages that are given up |
 //! | `output`, `bundle`, `bundle_sack` | which packet leaves next, and what is in it |
 //! | `losses`, `tail_probe`, `spurious` | what was lost, probes at the tail, losses that were none |
@@ -71,6 +72,7 @@ mod packet_size;
 mod path_errors;
 mod receive;
 mod reconfig;
+mod reflected;
 mod reinject;
 mod sack;
 mod setup;

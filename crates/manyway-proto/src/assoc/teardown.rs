@@ -267,20 +267,6 @@ impl Association {
         });
     }
 
-    /// The peer has no association any more and returned our own tag.
-    pub(crate) fn handle_reflected_abort(&mut self, abort: &Abort<'_>) {
-        if self.state == AssocState::ShutdownAckSent {
-            // It has finished: only its SHUTDOWN-COMPLETE was lost.
-            return self.close(CloseReason::Graceful);
-        }
-        self.handle_abort(abort);
-    }
-
-    /// The peer has finished and forgotten already.
-    pub(crate) fn handle_reflected_shutdown_complete(&mut self) {
-        self.handle_shutdown_complete();
-    }
-
     /// The peer restarted: its new association takes the place of this one.
     pub(crate) fn on_restarted(&mut self) {
         self.outbox = Default::default();

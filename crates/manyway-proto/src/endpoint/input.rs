@@ -130,6 +130,10 @@ impl Endpoint {
             // Who has no association has no key for it.
             return slot.assoc.on_unauthenticated();
         }
+        if !slot.assoc.is_peers(path.remote) {
+            slot.assoc.on_stranger(self.now, path.remote);
+            return self.touch(id);
+        }
         match Chunk::decode(first) {
             Ok(Chunk::Abort(abort)) => slot.assoc.handle_reflected_abort(&abort),
             Ok(Chunk::ShutdownComplete(_)) => slot.assoc.handle_reflected_shutdown_complete(),

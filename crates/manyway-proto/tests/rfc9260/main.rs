@@ -21,6 +21,7 @@ mod misbehaviour;
 mod nr_sack;
 mod out_of_the_blue;
 mod pair;
+mod reflected;
 mod restarts;
 mod retransmission_timer;
 mod sack_immediately;
