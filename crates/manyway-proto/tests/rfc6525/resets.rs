@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use manyway_proto::{Event, ReconfigError, StreamDirection};
+use manyway_proto::{Event, PartStatus, ReconfigError, StreamDirection};
 use manyway_wire::{DataFlags, NextTsns, ReconfigResult, StreamId, Tsn};
 
 use crate::pair::{MS, Pair};
@@ -332,4 +332,30 @@ fn a_message_that_was_begun_before_a_reset_and_never_ended_is_dropped() {
     data.tsn = Tsn(first.0).add(1).add(1 << 31);
     pair.inject(&[&data]);
     assert_eq!(read(&mut pair, 1), ["hello"]);
+}
+
+#[test]
+fn a_message_in_parts_that_a_reset_cuts_off_is_aborted_and_the_application_told() {
+    let mut config = manyway_proto::EndpointConfig::default();
+    config.transport.partial_delivery_point = Some(1);
+    let mut pair = Pair::with_configs([config.clone(), config]).establish();
+    let first = pair.next_tsn[0];
+    let begun = manyway_wire::Data {
+        flags: DataFlags {
+            begin: true,
+            ..DataFlags::default()
+        },
+        ..pair.data(0, 0)
+    };
+    pair.inject(&[&begun]);
+    let next = |pair: &mut Pair| assoc(pair, 1).recv_part().map(|p| p.status);
+    assert_eq!(next(&mut pair), Some(PartStatus::MoreFollows));
+    while pair.ends[1].poll_event().is_some() {}
+    pair.inject(&[&chunk(&[out_reset(first.0, first, &[])])]);
+    let told: Vec<_> = std::iter::from_fn(|| pair.ends[1].poll_event()).collect();
+    assert!(told.iter().any(|(_, event)| *event == Event::Readable));
+    assert_eq!(next(&mut pair), Some(PartStatus::Aborted));
+    let after = pair.data(1, 0);
+    pair.inject(&[&after]);
+    assert_eq!(next(&mut pair), Some(PartStatus::Complete));
 }

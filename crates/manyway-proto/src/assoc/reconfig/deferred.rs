@@ -216,27 +216,39 @@ impl Association {
         };
         let (limits, interleaving) = (self.limits(), self.has(Extension::Interleaving));
         let inbound = &mut self.receiver.inbound;
+        let had_ready = inbound.has_ready();
         if let Some(What::OwnAssociation { boundary }) = reconfig.pending.map(|p| p.what) {
             let _ = inbound.release_below(boundary, limits);
             inbound.reset_streams(&[], boundary, interleaving);
         }
         let _ = inbound.release_below(u64::MAX, limits);
         inbound.lift_barrier();
+        self.tell_readable(had_ready);
     }
 
     /// The peer numbers its messages from 0 again, in chunks from the index `since` on.
     fn reset_incoming(&mut self, streams: &[StreamId], since: u64) {
         let interleaving = self.has(Extension::Interleaving);
         let inbound = &mut self.receiver.inbound;
+        let had_ready = inbound.has_ready();
         inbound.reset_streams(streams, since, interleaving);
+        self.tell_readable(had_ready);
+    }
+
+    /// What was begun in parts is aborted by a reset, and what waited in vain is given out.
+    fn tell_readable(&mut self, had_ready: bool) {
+        if !had_ready && self.receiver.inbound.has_ready() {
+            self.events.push_back(Event::Readable);
+        }
     }
 
     /// The chunks below `bound` that did not arrive will not come any more.
     fn skip_all_below(&mut self, bound: u64) {
         // In I-DATA chunks nothing is known of them; the reset of their streams drops what is begun.
         if !self.has(Extension::Interleaving) {
-            let advance = 0;
+            let (advance, had_ready) = (0, self.receiver.inbound.has_ready());
             self.receiver.inbound.skip_to(Reach { bound, advance });
+            self.tell_readable(had_ready);
         }
     }
 
@@ -247,8 +259,6 @@ impl Association {
         if let Err(bad) = self.receiver.inbound.release_below(boundary, limits) {
             return self.violate(now, bad.0);
         }
-        if !had_ready && self.receiver.inbound.has_ready() {
-            self.events.push_back(Event::Readable);
-        }
+        self.tell_readable(had_ready);
     }
 }
