@@ -157,11 +157,13 @@ impl Association {
         }
         let tsn = self.sender.outstanding.tsn(index);
         let only_lost = self.sender.outstanding.lost_len() == 1;
+        let reconfig = self.reconfig.as_deref();
         let Some(chunk) = self.sender.outstanding.get(index) else {
             return false;
         };
         let afterwards = Afterwards {
             nothing_waits: only_lost && self.sender.queue.is_idle(),
+            reset_waits: only_lost && reconfig.is_some_and(|r| r.waits_for_ack(index)),
             in_flight: path.in_flight + chunk.flight_bytes(),
             window: path.controller.window(),
             peer_window: u64::MAX,
@@ -237,8 +239,11 @@ impl Association {
             }),
         };
         let payload = chunk.payload.len() as u64;
+        let reconfig = self.reconfig.as_deref();
         let afterwards = Afterwards {
             nothing_waits: self.sender.queue.is_idle(),
+            reset_waits: reconfig
+                .is_some_and(|r| r.waits_for_end(chunk.stream, &self.sender.queue)),
             in_flight: path.in_flight + chunk.flight_bytes(),
             window: path.controller.window(),
             peer_window: self.sender.peer_window.saturating_sub(payload),

@@ -9,6 +9,8 @@ const ENOUGH_PACKETS: u64 = 4;
 pub(crate) struct Afterwards {
     /// No message waits for its first transmission and no chunk for another.
     pub(crate) nothing_waits: bool,
+    /// A reset of the chunk's stream can be asked for once this chunk is acknowledged.
+    pub(crate) reset_waits: bool,
     /// Bytes in flight on the chunk's path.
     pub(crate) in_flight: u64,
     /// The path's congestion window, bytes.
@@ -25,12 +27,15 @@ impl Afterwards {
     //= https://www.rfc-editor.org/rfc/rfc7053#section-5.1
     //# Whenever the sender of a DATA chunk can benefit from the corresponding SACK chunk being sent back without delay, the sender MAY set the I bit in the DATA chunk header.
     /// Whether the sender gains by a SACK without delay: because the chunk is the last, which
-    /// SHUTDOWN, a blocked writer, or a loss of it would wait for, or because a window is full and
+    /// SHUTDOWN, a blocked writer, or a loss of it would wait for, because a reset of its stream
+    /// waits for it (RFC 7053, section 5.1), or because a window is full and
     /// so little is in flight that the receiver may be waiting for more. Asking whenever a window
     /// is full would double the number of SACKs of every bulk transfer, and speed up none.
     pub(crate) fn asks_for_sack(self) -> bool {
         let full = self.in_flight >= self.window || self.peer_window < self.packet_size;
-        self.nothing_waits || full && self.in_flight < ENOUGH_PACKETS * self.packet_size
+        self.nothing_waits
+            || self.reset_waits
+            || full && self.in_flight < ENOUGH_PACKETS * self.packet_size
     }
 }
 
@@ -40,6 +45,7 @@ mod tests {
 
     const ROOMY: Afterwards = Afterwards {
         nothing_waits: false,
+        reset_waits: false,
         in_flight: 3_000,
         window: 30_000,
         peer_window: 1_000_000,
@@ -55,6 +61,10 @@ mod tests {
         let cases = [
             Afterwards {
                 nothing_waits: true,
+                ..ROOMY
+            },
+            Afterwards {
+                reset_waits: true,
                 ..ROOMY
             },
             Afterwards {

@@ -6,7 +6,7 @@ use manyway_proto::{
     AssocState, CloseReason, Event, Message, ReconfigError, ReconfigFailure, ReconfigRequest,
     StreamDirection,
 };
-use manyway_wire::ReconfigResult;
+use manyway_wire::{ChecksumPolicy, Chunk, Packet, ReconfigResult};
 
 use crate::pair::Pair;
 use crate::support::{
@@ -81,6 +81,42 @@ fn a_reset_waits_for_what_was_sent_and_holds_what_comes() {
     let done = chunk(&[answer(first.0, ReconfigResult::PERFORMED)]);
     assert_eq!(numbers(&pair.inject(&[&done])), [(1, 0)]);
     assert_eq!(events(&mut pair, 1), [reset_event(&[1])]);
+}
+
+/// The I bits of the DATA chunks of a stream, in order.
+fn i_bits(seen: &[crate::pair::Seen], stream: u16) -> Vec<bool> {
+    let mut bits = Vec::new();
+    for seen in seen {
+        let packet = Packet::decode(&seen.bytes, ChecksumPolicy::Verify).unwrap();
+        for raw in packet.chunks().flatten() {
+            if let Ok(Chunk::Data(data)) = Chunk::decode(&raw)
+                && data.stream.0 == stream
+            {
+                bits.push(data.flags.immediate);
+            }
+        }
+    }
+    bits
+}
+
+//= https://www.rfc-editor.org/rfc/rfc7053#section-5.1
+//= type=test
+//# The sending of an Outgoing SSN Reset Request Parameter or an SSN/TSN Reset Request Parameter is pending, if the association supports the Stream Reconfiguration extension defined in [RFC6525].
+#[test]
+fn what_a_reset_waits_for_asks_for_its_acknowledgement() {
+    for resets in [false, true] {
+        let mut pair = Pair::established();
+        send(&mut pair, 1, 1, "one");
+        send(&mut pair, 1, 1, "last");
+        let bulk = Message::new(2, vec![0; 50_000]);
+        assoc(&mut pair, 1).send(bulk).unwrap();
+        if resets {
+            reset(&mut pair, &[1, 3]);
+        }
+        let seen = pair.take(1);
+        assert_eq!(i_bits(&seen, 1), [false, resets]);
+        assert!(!i_bits(&seen, 2).contains(&true), "there is more of it");
+    }
 }
 
 //= https://www.rfc-editor.org/rfc/rfc6525#section-5.2.7

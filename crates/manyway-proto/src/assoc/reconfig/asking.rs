@@ -8,10 +8,11 @@ use manyway_wire::{
     COMMON_HEADER_LEN, ReconfigParameter, ReconfigResult, ReconfigSerial, StreamId,
 };
 
-use super::Reconfig;
+use super::{Reconfig, names};
 use crate::assoc::Association;
 use crate::path::PathId;
 use crate::reconfig::ReconfigRequest;
+use crate::send::SendQueue;
 use crate::time::Instant;
 
 /// Headers of a chunk with a response and an outgoing reset.
@@ -93,6 +94,25 @@ impl Reconfig {
     pub(super) fn next_waiting(&self) -> usize {
         let fulfils = |w: &Waiting| w.fulfils.is_some();
         self.waiting.iter().position(fulfils).unwrap_or(0)
+    }
+
+    /// Whether the reset that is next waits for the acknowledgement of what has just left of the
+    /// stream: nothing more of it goes before the reset.
+    pub(in crate::assoc) fn waits_for_end(&self, stream: StreamId, queue: &SendQueue) -> bool {
+        let resets = |w: &Waiting| {
+            let queued = matches!(w.drained, Drained::Queue { .. });
+            let request = &w.request;
+            queued && matches!(request, ReconfigRequest::ResetOutgoing(l) if names(l, stream))
+        };
+        let next = self.waiting.get(self.next_waiting());
+        next.is_some_and(resets) && queue.is_drained(stream)
+    }
+
+    /// Whether it waits for the acknowledgement of the chunk with this index, all before it being
+    /// sent.
+    pub(in crate::assoc) fn waits_for_ack(&self, index: u64) -> bool {
+        let next = self.waiting.get(self.next_waiting());
+        next.is_some_and(|w| matches!(w.drained, Drained::Sent { until } if index < until))
     }
 }
 
