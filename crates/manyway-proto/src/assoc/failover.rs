@@ -37,6 +37,19 @@ impl Association {
                 break;
             }
         }
+        self.prefer_primary(now);
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc5061#section-4.2.4
+    //# The inclusion of this parameter in the INIT or INIT-ACK can be used to indicate an initial preference of primary address.
+    /// Does, once, what the peer said in INIT or INIT-ACK of where to send first.
+    fn prefer_primary(&mut self, now: Instant) {
+        let Some(ip) = self.peer.primary.take() else {
+            return;
+        };
+        if self.asks_by_address() && self.config.peer_may_change_addresses {
+            self.prefer_peer_address(now, ip);
+        }
     }
 
     /// A path to an address of the peer; only for failure if another one leaves from there.

@@ -7,7 +7,7 @@ use manyway_wire::{
 };
 
 use super::outbox::Control;
-use super::setup::{BadInit, PeerInit};
+use super::setup::{ASCONF_WITHOUT_AUTH, BadInit, PeerInit};
 use super::{AssocState, Association, Identity};
 use crate::error::CloseReason;
 use crate::path::{FourTuple, PathState};
@@ -90,6 +90,10 @@ impl Association {
             }
             BadInit::InvalidMandatoryParameter | BadInit::SmallWindow => {
                 self.refuse_init_ack(ack, &Cause::InvalidMandatoryParameter, what);
+            }
+            BadInit::AsconfWithoutAuth => {
+                let what = ASCONF_WITHOUT_AUTH;
+                self.refuse_init_ack(ack, &Cause::ProtocolViolation(what.as_bytes()), what);
             }
             BadInit::BadAuthOffer | BadInit::Malformed => {
                 self.refuse_init_ack(ack, &Cause::ProtocolViolation(what.as_bytes()), what);

@@ -93,7 +93,9 @@ use reconfig::Reconfig;
 #[cfg(test)]
 pub(crate) use setup::MAX_PEER_ADDRESSES;
 use setup::Setup;
-pub(crate) use setup::{BadInit, MAX_OWN_ADDRESSES, PeerInit, local_parameters};
+pub(crate) use setup::{
+    ASCONF_WITHOUT_AUTH, BadInit, MAX_OWN_ADDRESSES, PeerInit, local_parameters,
+};
 pub use state::AssocState;
 use teardown::Teardown;
 
@@ -126,6 +128,8 @@ pub(crate) struct Peer {
     pub(crate) extensions: Extensions,
     /// Addresses it named or was reached at, with their UDP ports.
     pub(crate) addresses: Vec<std::net::SocketAddr>,
+    /// Where it would like to be sent to first, until that is done.
+    pub(crate) primary: Option<std::net::IpAddr>,
     pub(crate) outbound_streams: u16,
     pub(crate) inbound_streams: u16,
 }

@@ -31,6 +31,9 @@ const MIN_WINDOW: u32 = 1500;
 /// Addresses of the peer that are remembered.
 pub(crate) const MAX_PEER_ADDRESSES: usize = 16;
 
+/// What is said to a peer that lists ASCONF and does not offer AUTH.
+pub(crate) const ASCONF_WITHOUT_AUTH: &str = "ASCONF without AUTH";
+
 /// What INIT or INIT-ACK says of the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PeerInit {
@@ -43,6 +46,8 @@ pub(crate) struct PeerInit {
     pub(crate) extensions: Extensions,
     pub(crate) auth: Option<AuthOffer>,
     pub(crate) addresses: Vec<IpAddr>,
+    /// Which of these it would like to be sent to first.
+    pub(crate) primary: Option<u8>,
 }
 
 /// Why INIT or INIT-ACK is refused.
@@ -57,6 +62,8 @@ pub(crate) enum BadInit {
     /// RANDOM has not 32 bytes, or CHUNKS or HMAC-ALGO are too long: RFC 4895 wants an ABORT with
     /// a protocol violation.
     BadAuthOffer,
+    /// ASCONF is listed and AUTH not offered: RFC 5061 wants an ABORT.
+    AsconfWithoutAuth,
     /// The parameters cannot be read.
     Malformed,
 }
@@ -87,8 +94,9 @@ impl PeerInit {
             extensions: Extensions::NONE,
             auth: None,
             addresses: Vec::new(),
+            primary: None,
         };
-        let mut cookie = None;
+        let (mut cookie, mut primary) = (None, None);
         let mut auth = OfferReader::default();
         for parameter in init.parameters.iter() {
             let parameter = parameter.map_err(|_| BadInit::Malformed)?;
@@ -98,6 +106,7 @@ impl PeerInit {
                 Parameter::Ipv4(ip) => peer.learn_address(ip.into()),
                 Parameter::Ipv6(ip) => peer.learn_address(ip.into()),
                 Parameter::StateCookie(bytes) => cookie = Some(bytes),
+                Parameter::SetPrimary { address, .. } => primary = Some(address),
                 Parameter::HostName(_) => return Err(BadInit::HostName),
                 //= https://www.rfc-editor.org/rfc/rfc9260#section-3.2.1
                 //# Stop processing this parameter and do not process any further parameters within this chunk
@@ -114,9 +123,27 @@ impl PeerInit {
         }
         if ours.contains(Extension::Auth) {
             peer.auth = auth.finish()?;
+            peer.require_auth(ours)?;
         }
         peer.extensions = peer.extensions.authenticated(peer.auth.is_some());
+        // The source of the packet is used first anyway.
+        let named = peer.addresses.iter().position(|ip| Some(*ip) == primary);
+        peer.primary = named.and_then(|at| u8::try_from(at).ok());
         Ok((peer, cookie))
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc5061#section-6
+    //# If an SCTP endpoint that supports this extension receives an INIT that indicates that the peer supports the ASCONF extension but does NOT support the [RFC4895] extension, the receiver of such an INIT MUST send an ABORT in response.
+    //= https://www.rfc-editor.org/rfc/rfc5061#section-6
+    //# An implementation that receives an INIT-ACK that indicates that the peer does not support the [RFC4895] extension MUST NOT send the COOKIE-ECHO to establish the association.
+    // Manyway's form of ASCONF is announced by a parameter of its own, and needs no AUTH.
+    fn require_auth(&self, ours: Extensions) -> Result<(), BadInit> {
+        let supported = ours.contains(Extension::Asconf);
+        let bare = self.extensions.contains(Extension::Asconf) && self.auth.is_none();
+        match supported && bare && !self.extensions.contains(Extension::DynamicPaths) {
+            true => Err(BadInit::AsconfWithoutAuth),
+            false => Ok(()),
+        }
     }
 
     fn learn_address(&mut self, ip: IpAddr) {
@@ -337,6 +364,10 @@ impl Association {
                 self.peer.addresses.push(address);
             }
         }
+        let primary = peer
+            .primary
+            .and_then(|at| peer.addresses.get(usize::from(at)));
+        self.peer.primary = primary.copied();
     }
 
     /// The peer is not of this engine's kind: it may take its time to acknowledge.

@@ -9,7 +9,9 @@ use manyway_wire::{Port, Tsn, VerificationTag};
 use crate::assoc::{AuthOffer, Extensions, PeerInit};
 use crate::time::Instant;
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
+/// The peer does not say where it would like to be sent to first.
+const NO_PRIMARY: u8 = u8::MAX;
 
 /// Names an association that existed when the cookie was made, without telling its tags (RFC 9260,
 /// section 5.2.2).
@@ -78,6 +80,7 @@ impl Cookie {
             .addresses
             .iter()
             .for_each(|ip| encode_ip(out, *ip));
+        out.push(self.peer.primary.unwrap_or(NO_PRIMARY));
         if let Some(auth) = &self.peer.auth {
             out.extend_from_slice(&self.auth_random);
             encode_auth(out, auth);
@@ -103,6 +106,8 @@ impl Cookie {
         let (outbound_streams, inbound_streams) = (r.u16()?, r.u16()?);
         let [count] = r.take()?;
         let addresses = (0..count).map(|_| r.ip()).collect::<Option<Vec<_>>>()?;
+        let [primary] = r.take()?;
+        let primary = Some(primary).filter(|at| *at != NO_PRIMARY);
         let (auth_random, auth) = match r.0.is_empty() {
             true => ([0; 32], None),
             false => (r.take()?, Some(r.auth()?)),
@@ -116,6 +121,7 @@ impl Cookie {
             extensions,
             auth,
             addresses,
+            primary,
         };
         Some(Self {
             created,
@@ -236,6 +242,7 @@ pub(super) mod tests {
                     hmacs: Box::new([0, 3, 0, 1]),
                 }),
                 addresses: vec!["192.0.2.1".parse().unwrap()],
+                primary: Some(0),
             },
         }
     }

@@ -10,7 +10,7 @@ use rand::Rng;
 use super::Endpoint;
 use super::cookie::{Cookie, TieTags};
 use super::input::ANSWER_SIZE;
-use crate::assoc::{BadInit, MAX_OWN_ADDRESSES, PeerInit, local_parameters};
+use crate::assoc::{ASCONF_WITHOUT_AUTH, BadInit, MAX_OWN_ADDRESSES, PeerInit, local_parameters};
 use crate::path::FourTuple;
 
 impl Endpoint {
@@ -73,6 +73,7 @@ impl Endpoint {
             //= https://www.rfc-editor.org/rfc/rfc4895#section-6.1
             //# The ABORT chunk SHOULD contain the error cause 'Protocol Violation'.
             BadInit::BadAuthOffer => Cause::ProtocolViolation(b"RANDOM, CHUNKS or HMAC-ALGO"),
+            BadInit::AsconfWithoutAuth => Cause::ProtocolViolation(ASCONF_WITHOUT_AUTH.as_bytes()),
             _ => Cause::InvalidMandatoryParameter,
         };
         self.refuse(path, header, init.initiate_tag, Some(&cause));

@@ -59,6 +59,8 @@ pub(crate) struct Offer {
     pub(crate) hmacs: Vec<HmacId>,
     pub(crate) extensions: Vec<ChunkType>,
     pub(crate) addresses: Vec<IpAddr>,
+    /// Where it would like to be sent to first.
+    pub(crate) primary: Option<IpAddr>,
 }
 
 impl Default for Offer {
@@ -69,6 +71,7 @@ impl Default for Offer {
             hmacs: vec![HmacId::SHA1],
             extensions: vec![ChunkType::AUTH, ChunkType::ASCONF, ChunkType::ASCONF_ACK],
             addresses: Vec::new(),
+            primary: None,
         }
     }
 }
@@ -100,6 +103,12 @@ impl Offer {
             list.push(&match address {
                 IpAddr::V4(ip) => Parameter::Ipv4(*ip),
                 IpAddr::V6(ip) => Parameter::Ipv6(*ip),
+            });
+        }
+        if let Some(address) = self.primary {
+            list.push(&Parameter::SetPrimary {
+                correlation_id: 1,
+                address,
             });
         }
         if let Some(cookie) = cookie {
@@ -229,16 +238,7 @@ impl Plain {
 
     /// INIT and INIT-ACK.
     pub(crate) fn exchange_init(&mut self) {
-        let parameters = self.offer.parameters(None);
-        let init = Init {
-            initiate_tag: TAG,
-            a_rwnd: 1 << 20,
-            outbound_streams: 10,
-            inbound_streams: 10,
-            initial_tsn: self.next_tsn,
-            parameters: parameters.as_parameters(),
-        };
-        self.send(&[&init]);
+        self.send_init();
         let answer = self.take().pop().expect("INIT is answered");
         answer
             .with(ChunkType::INIT_ACK, |chunk| match chunk {
@@ -250,6 +250,19 @@ impl Plain {
                 _ => unreachable!(),
             })
             .expect("INIT is not refused");
+    }
+
+    pub(crate) fn send_init(&mut self) {
+        let parameters = self.offer.parameters(None);
+        let init = Init {
+            initiate_tag: TAG,
+            a_rwnd: 1 << 20,
+            outbound_streams: 10,
+            inbound_streams: 10,
+            initial_tsn: self.next_tsn,
+            parameters: parameters.as_parameters(),
+        };
+        self.send(&[&init]);
     }
 
     fn learn<'a>(&mut self, parameters: impl Iterator<Item = Parameter<'a>>) {

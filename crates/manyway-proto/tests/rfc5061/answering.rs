@@ -215,7 +215,30 @@ fn refusals_that_do_not_fit_a_packet_end_the_chunk() {
         Some(&0xa1),
         "what has no response was not done"
     );
-    assert!(codes[..codes.len() - 1].iter().all(|c| *c == 0xa0));
+    assert_eq!(codes[0], 0xa0);
+    assert!(codes[1..].iter().all(|c| *c == 0xa1));
+}
+
+#[test]
+fn after_an_address_that_is_not_added_none_is_added_or_deleted() {
+    //= https://www.rfc-editor.org/rfc/rfc5061#section-5.3
+    //= type=test
+    //# The receiver MUST NOT reject an ADD and then accept a subsequent DELETE of an IP address in the same ASCONF Chunk.
+    //# In other words, once a receiver begins failing any ADD or DELETE request, it must fail all subsequent ADD or DELETE requests contained in that single ASCONF.
+    use AsconfAction::{Add, Delete, SetPrimary};
+    let (one, two, three) = (ip(theirs(1)), ip(theirs(2)), ip(theirs(3)));
+    let nowhere = IpAddr::from([224, 0, 0, 1]);
+    let mut plain = established();
+    assert_eq!(ask(&mut plain, 100, &[Add(two)]), [0]);
+    for (serial, refused, code) in [(101, Add(nowhere), 5), (102, Delete(one), 0xa2)] {
+        let all = [refused, Delete(two), SetPrimary(two), Add(three)];
+        assert_eq!(ask(&mut plain, serial, &all), [code, 0xa1, 0, 0xa1]);
+        assert_eq!(remotes(&plain), [one, two]);
+    }
+    // What fails to become primary changes no address, and the next chunk is judged anew.
+    let all = [SetPrimary(three), Add(three), Delete(two)];
+    assert_eq!(ask(&mut plain, 103, &all), [5, 0, 0]);
+    assert_eq!(remotes(&plain), [one, three]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::bytes::{
     TLV_HEADER_LEN, Tlv, decode_ipv4, decode_ipv6, exactly, pad, put_address, put_tlv,
+    take_address, take_u32,
 };
 use crate::error::DecodeError;
 use crate::list::FixedList;
@@ -109,6 +110,14 @@ pub enum Parameter<'a> {
     ForwardTsnSupported,
     /// A code point for the upper layer (RFC 5061 section 4.2.6).
     AdaptationIndication(u32),
+    /// Where the sender would like packets to be sent first (RFC 5061 section 4.2.4). With an
+    /// address that is neither IPv4 nor IPv6 it is [`Self::Unknown`].
+    SetPrimary {
+        /// Without meaning here: nothing responds to it.
+        correlation_id: u32,
+        /// The address; the unspecified one is the packet's source.
+        address: IpAddr,
+    },
     /// A parameter of another type.
     Unknown(RawParameter<'a>),
 }
@@ -134,6 +143,7 @@ impl<'a> Parameter<'a> {
             Self::SupportedExtensions(_) => ParameterType::SUPPORTED_EXTENSIONS,
             Self::ForwardTsnSupported => ParameterType::FORWARD_TSN_SUPPORTED,
             Self::AdaptationIndication(_) => ParameterType::ADAPTATION_INDICATION,
+            Self::SetPrimary { .. } => ParameterType::SET_PRIMARY_ADDRESS,
             Self::Unknown(raw) => raw.kind,
         }
     }
@@ -173,6 +183,13 @@ impl<'a> Parameter<'a> {
             | Self::AdaptationIndication(number) => out.extend_from_slice(&number.to_be_bytes()),
             Self::SupportedAddressTypes(types) => types.encode(out),
             Self::Padding(len) => out.resize(out.len() + len.min(usize::from(u16::MAX)), 0),
+            Self::SetPrimary {
+                correlation_id,
+                address,
+            } => {
+                out.extend_from_slice(&correlation_id.to_be_bytes());
+                put_address(out, address);
+            }
             Self::EcnCapable | Self::ForwardTsnSupported => (),
             Self::Ipv4(_) | Self::Ipv6(_) | Self::Unknown(_) => (),
         }
@@ -215,8 +232,27 @@ impl<'a> Parameter<'a> {
             ParameterType::ADAPTATION_INDICATION => {
                 Self::AdaptationIndication(number(value, "Adaptation Layer Indication parameter")?)
             }
+            ParameterType::SET_PRIMARY_ADDRESS => set_primary(tlv)?,
             _ => Self::Unknown(tlv.into()),
         })
+    }
+}
+
+fn set_primary(tlv: Tlv<'_>) -> Result<Parameter<'_>, DecodeError> {
+    let what = "Set Primary Address parameter";
+    let (correlation_id, rest) = take_u32(tlv.value, what)?;
+    match take_address(rest) {
+        Ok((address, [])) => Ok(Parameter::SetPrimary {
+            correlation_id,
+            address,
+        }),
+        Ok(_) => Err(DecodeError::BadLength {
+            what,
+            length: tlv.wire.len(),
+        }),
+        // An address, but of a type that nobody knows.
+        Err(DecodeError::InvalidValue { .. }) => Ok(Parameter::Unknown(tlv.into())),
+        Err(error) => Err(error),
     }
 }
 

@@ -62,6 +62,13 @@ fn known() -> Vec<(Parameter<'static>, Vec<u8>)> {
             vec![0xc0, 6, 0, 8, 0xde, 0xad, 0xbe, 0xef],
         ),
         (
+            Parameter::SetPrimary {
+                correlation_id: 9,
+                address: [192, 0, 2, 1].into(),
+            },
+            vec![0xc0, 4, 0, 16, 0, 0, 0, 9, 0, 5, 0, 8, 192, 0, 2, 1],
+        ),
+        (
             Parameter::Unknown(RawParameter::from_wire(unknown).unwrap()),
             vec![0xc1, 0x23, 0, 6, 1, 2, 0, 0],
         ),
@@ -109,6 +116,11 @@ fn malformed_parameters_are_errors_and_end_the_walk() {
         &[0x80, 1, 0, 4][..],
         &[0x80, 4, 0, 5, 0][..],
         &[0xc0, 0, 0, 8, 0, 0, 0, 0][..],
+        &[0xc0, 4, 0, 6, 0, 0][..],
+        &[0xc0, 4, 0, 8, 0, 0, 0, 9][..],
+        &[
+            0xc0, 4, 0, 20, 0, 0, 0, 9, 0, 5, 0, 8, 1, 2, 3, 4, 0, 0, 0, 0,
+        ][..],
         &[0xc0, 6, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0][..],
     ] {
         let items: Vec<_> = Parameters::from_bytes(wire).iter().collect();

@@ -15,8 +15,8 @@ use crate::time::Instant;
 /// The requests of one chunk.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    /// An address could not be taken up: nothing more is added or deleted.
-    short: bool,
+    /// An address was not added or not deleted: nothing more is.
+    failing: bool,
 }
 
 impl Association {
@@ -32,23 +32,14 @@ impl Association {
             if !self.config.peer_may_change_addresses {
                 return Verdict::Refused(Cause::RequestRefused(copy));
             }
-            //= https://www.rfc-editor.org/rfc/rfc5061#section-5.3
-            //# In other words, once a receiver begins failing any ADD or DELETE request, it must fail all subsequent ADD or DELETE requests contained in that single ASCONF.
-            if batch.short && !matches!(action, AsconfAction::SetPrimary(_)) {
-                return Verdict::Refused(Cause::ResourceShortage(copy));
-            }
-            return match action {
-                AsconfAction::Add(ip) => self.add_peer_address(now, ctx, ip, copy, batch),
-                AsconfAction::Delete(ip) => self.delete_peer_address(now, ctx, ip, copy),
-                AsconfAction::SetPrimary(ip) => self.set_primary_address(now, ctx, ip, copy),
-                AsconfAction::Unknown { .. } => Verdict::Ignored,
-            };
+            return self.do_known_request(now, ctx, action, copy, batch);
         };
         match ParameterType(kind) {
             // With an address of a type that nobody knows, such as a host name.
             ParameterType::ADD_IP_ADDRESS
             | ParameterType::DELETE_IP_ADDRESS
             | ParameterType::SET_PRIMARY_ADDRESS => {
+                batch.failing |= ParameterType(kind) != ParameterType::SET_PRIMARY_ADDRESS;
                 Verdict::Refused(Cause::UnresolvableAddress(copy))
             }
             //= https://www.rfc-editor.org/rfc/rfc5061#section-4.2.6
@@ -74,6 +65,27 @@ impl Association {
         }
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc5061#section-5.3
+    //# The receiver MUST NOT reject an ADD and then accept a subsequent DELETE of an IP address in the same ASCONF Chunk. In other words, once a receiver begins failing any ADD or DELETE request, it must fail all subsequent ADD or DELETE requests contained in that single ASCONF.
+    fn do_known_request<'a>(
+        &mut self,
+        now: Instant,
+        ctx: &mut PacketContext<'_>,
+        action: AsconfAction,
+        copy: &'a [u8],
+        batch: &mut Batch,
+    ) -> Verdict<'a> {
+        let verdict = match action {
+            AsconfAction::SetPrimary(ip) => return self.set_primary_address(now, ctx, ip, copy),
+            _ if batch.failing => Verdict::Refused(Cause::ResourceShortage(copy)),
+            AsconfAction::Add(ip) => self.add_peer_address(now, ctx, ip, copy),
+            AsconfAction::Delete(ip) => self.delete_peer_address(now, ctx, ip, copy),
+            AsconfAction::Unknown { .. } => Verdict::Ignored,
+        };
+        batch.failing |= matches!(verdict, Verdict::Refused(_));
+        verdict
+    }
+
     /// An address of the peer with its UDP port; the wildcard is where the packet came from.
     fn meant(&self, ctx: &PacketContext<'_>, ip: IpAddr) -> SocketAddr {
         let source = ctx.tuple.remote;
@@ -93,7 +105,6 @@ impl Association {
         ctx: &mut PacketContext<'_>,
         ip: IpAddr,
         copy: &'a [u8],
-        batch: &mut Batch,
     ) -> Verdict<'a> {
         let remote = self.meant(ctx, ip);
         let Some(local) = self.local_for(remote, ctx.tuple.local) else {
@@ -108,7 +119,6 @@ impl Association {
         if !known && self.peer.addresses.len() >= MAX_PEER_ADDRESSES {
             //= https://www.rfc-editor.org/rfc/rfc5061#section-5.3
             //# If an endpoint receives an ADD IP Address request and does not have the local resources to add this new address to the association, it MUST return an Error Cause TLV set to the new error code 'Operation Refused Due to Resource Shortage'.
-            batch.short = true;
             return Verdict::Refused(Cause::ResourceShortage(copy));
         }
         self.peer.addresses.retain(|a| a.ip() != remote.ip());
@@ -128,7 +138,6 @@ impl Association {
             Some(_) => Verdict::Done,
             None => {
                 self.peer.addresses.pop();
-                batch.short = true;
                 Verdict::Refused(Cause::ResourceShortage(copy))
             }
         }
@@ -204,11 +213,19 @@ impl Association {
         copy: &'a [u8],
     ) -> Verdict<'a> {
         let remote = self.meant(ctx, ip).ip();
+        match self.prefer_peer_address(now, remote) {
+            true => Verdict::Done,
+            false => Verdict::Refused(Cause::UnresolvableAddress(copy)),
+        }
+    }
+
+    /// Sends to an address of the peer first; false if it has no such address.
+    pub(in crate::assoc) fn prefer_peer_address(&mut self, now: Instant, remote: IpAddr) -> bool {
         let there = self.paths.iter().filter(|p| p.tuple.remote.ip() == remote);
         let path = there.min_by_key(|p| (p.candidate, p.state != crate::path::PathState::Active));
         let known = self.peer.addresses.iter().any(|a| a.ip() == remote);
         let Some(path) = path.map(|p| p.id).filter(|_| known) else {
-            return Verdict::Refused(Cause::UnresolvableAddress(copy));
+            return false;
         };
         //= https://www.rfc-editor.org/rfc/rfc5061#section-5.4
         //# The request to set an address as the primary path is an option the receiver SHOULD perform.
@@ -217,7 +234,7 @@ impl Association {
             path.wish = Wish::Active;
         }
         self.events.push_back(Event::PrimaryChanged { path });
-        Verdict::Done
+        true
     }
 }
 
