@@ -7,7 +7,7 @@ use manyway_proto::{
 use manyway_wire::{AsconfAck, AsconfAction, AsconfResponses, AsconfSerial, Cause, CauseList};
 
 use crate::plain::{MS, Offer, Plain, Seen, causes_of, kinds, ours, theirs};
-use crate::{Asked, answer, answer_heartbeats, asked, ip};
+use crate::{Asked, answer, answer_each, answer_heartbeats, asked, ip};
 
 fn explicit() -> EndpointConfig {
     let mut config = EndpointConfig::default();
@@ -136,10 +136,64 @@ fn one_request_is_outstanding_and_the_others_wait_within_a_bound() {
     //= https://www.rfc-editor.org/rfc/rfc5061#section-5.1
     //= type=test
     //# The Sequence Number MUST be larger by one.
-    let second = one(&mut plain);
-    assert_eq!(second.serial, first.serial.wrapping_add(1));
-    assert_eq!(second.action, AsconfAction::Add(ip(ours(3))));
+    let sent = plain.take();
+    let both = asked(&plain, &sent);
+    let of_both: Vec<_> = both.iter().map(|a| (a.serial, a.action)).collect();
+    let expected = [3, 4].map(|n| AsconfAction::Add(ip(ours(n))));
+    let serial = first.serial.wrapping_add(1);
+    assert_eq!(of_both, expected.map(|action| (serial, action)));
     add(&mut plain, 5).unwrap();
+}
+
+#[test]
+fn requests_that_wait_share_a_chunk_and_are_judged_one_by_one() {
+    //= https://www.rfc-editor.org/rfc/rfc5061#section-5.1
+    //= type=test
+    //# The endpoint MUST process all of the TLVs within the ASCONF-ACK(s) to find out particular status information returned to the various requests that were sent.
+    use AddressChange::{Add, SetPrimary};
+    let mut plain = established(explicit());
+    let first = add(&mut plain, 2).map(|()| one(&mut plain)).unwrap();
+    add(&mut plain, 3).unwrap();
+    plain
+        .command(|now, a| a.set_peer_primary(now, ours(3)))
+        .unwrap();
+    add(&mut plain, 4).unwrap();
+    plain
+        .command(|now, a| a.delete_address(now, ours(2)))
+        .unwrap();
+    plain.events();
+    answer(&mut plain, &first, 0);
+    let sent = plain.take();
+    answer_heartbeats(&mut plain, &sent);
+    let shared = asked(&plain, &sent);
+    let actions: Vec<_> = shared.iter().map(|a| a.action).collect();
+    let (three, four) = (ip(ours(3)), ip(ours(4)));
+    let expected = [
+        AsconfAction::Add(three),
+        AsconfAction::SetPrimary(three),
+        AsconfAction::Add(four),
+    ];
+    assert_eq!(actions, expected, "what deletes leaves alone");
+    // The second is refused, of the third nothing is said.
+    let codes = [
+        (shared[0].correlation_id, 0),
+        (shared[1].correlation_id, 0xa4),
+    ];
+    answer_each(&mut plain, &shared[0], &codes);
+    let told: Vec<_> = plain.events();
+    let changed = |change| told.contains(&Event::AddressChanged { change });
+    let refused = |change| {
+        let reason = AddressRefusal::NotAuthorized;
+        told.contains(&Event::AddressRefused { change, reason })
+    };
+    assert!(changed(Add(ours(2))) && changed(Add(ours(3))), "{told:?}");
+    assert!(
+        refused(SetPrimary(ours(3))) && refused(Add(ours(4))),
+        "{told:?}"
+    );
+    let last = one(&mut plain);
+    assert_eq!(last.action, AsconfAction::Delete(ip(ours(2))));
+    assert_eq!(last.serial, shared[0].serial.wrapping_add(1));
 }
 
 #[test]

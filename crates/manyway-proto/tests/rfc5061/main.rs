@@ -65,7 +65,7 @@ fn acks(all: &[Seen]) -> Vec<(u32, Vec<(u32, u16)>)> {
     found
 }
 
-/// An ASCONF that the endpoint sent.
+/// A request that the endpoint sent.
 #[derive(Debug, PartialEq, Eq)]
 struct Asked {
     serial: u32,
@@ -75,7 +75,7 @@ struct Asked {
     path: FourTuple,
 }
 
-/// The ASCONFs in these packets; each is authenticated.
+/// The requests in these packets; each chunk is authenticated.
 fn asked(plain: &Plain, all: &[Seen]) -> Vec<Asked> {
     let mut found = Vec::new();
     for seen in all {
@@ -83,16 +83,16 @@ fn asked(plain: &Plain, all: &[Seen]) -> Vec<Asked> {
             let Chunk::Asconf(asconf) = chunk else {
                 unreachable!()
             };
-            let requests: Vec<_> = asconf.requests.iter().map(Result::unwrap).collect();
-            assert_eq!(requests.len(), 1);
             assert!(plain.authenticated(seen).contains(&ChunkType::ASCONF));
-            found.push(Asked {
-                serial: asconf.serial.0,
-                correlation_id: requests[0].correlation_id,
-                address: asconf.address,
-                action: requests[0].action,
-                path: seen.path,
-            });
+            for request in asconf.requests.iter().map(Result::unwrap) {
+                found.push(Asked {
+                    serial: asconf.serial.0,
+                    correlation_id: request.correlation_id,
+                    address: asconf.address,
+                    action: request.action,
+                    path: seen.path,
+                });
+            }
         });
     }
     found
@@ -100,14 +100,21 @@ fn asked(plain: &Plain, all: &[Seen]) -> Vec<Asked> {
 
 /// Answers a request of the endpoint: `code` 0 is success.
 fn answer(plain: &mut Plain, asked: &Asked, code: u16) {
-    let outcome = match code {
-        0 => AsconfOutcome::Success,
-        code => AsconfOutcome::Error(code),
-    };
-    let responses = [AsconfResponse {
-        correlation_id: asked.correlation_id,
-        outcome,
-    }];
+    answer_each(plain, asked, &[(asked.correlation_id, code)]);
+}
+
+/// Answers the chunk of a request: correlation ids and codes.
+fn answer_each(plain: &mut Plain, asked: &Asked, codes: &[(u32, u16)]) {
+    let responses: Vec<_> = codes
+        .iter()
+        .map(|(correlation_id, code)| AsconfResponse {
+            correlation_id: *correlation_id,
+            outcome: match code {
+                0 => AsconfOutcome::Success,
+                code => AsconfOutcome::Error(*code),
+            },
+        })
+        .collect();
     let ack = AsconfAck {
         serial: AsconfSerial(asked.serial),
         responses: AsconfResponses::new(&responses),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use manyway_wire::AsconfAction;
 
+use super::ask::Begun;
 use super::{AddressChange, AddressForm, AddressRefusal, Ask, InFlight, Waiting, wildcard};
 use crate::assoc::Association;
 use crate::event::Event;
@@ -39,7 +40,7 @@ impl Association {
     }
 
     /// Whether the request goes without the address in it, from the address itself.
-    fn asks_by_wildcard(&self, change: AddressChange) -> bool {
+    pub(super) fn asks_by_wildcard(&self, change: AddressChange) -> bool {
         let local = match change {
             AddressChange::Add(local) | AddressChange::SetPrimary(local) => local,
             AddressChange::Delete(_) => return false,
@@ -143,25 +144,30 @@ impl Association {
         let Some(tuple) = self.paths.get(on).map(|p| p.tuple) else {
             return;
         };
-        let by_wildcard = self.asks_by_wildcard(change);
-        let subject = match by_wildcard {
-            true => wildcard(change.address()),
-            false => change.address().ip(),
-        };
-        let action = match change {
-            AddressChange::Add(_) => AsconfAction::Add(subject),
-            AddressChange::Delete(_) | AddressChange::DeleteOthers(_) => {
-                AsconfAction::Delete(subject)
-            }
-            AddressChange::SetPrimary(_) => AsconfAction::SetPrimary(subject),
-        };
-        let address = match by_wildcard {
+        let address = match self.asks_by_wildcard(change) {
             true => wildcard(tuple.local),
             false => self.lookup_address(tuple.local.ip(), change),
         };
         self.withdraw_from(&doomed);
         self.asconf.locals.begin_deletion(doomed);
-        self.begin_asconf(now, what, on, address, action);
+        let mut all = self.take_companions(change);
+        let actions: Vec<AsconfAction> = all.iter().map(|c| self.action_for(*c)).collect();
+        let more = all.split_off(1);
+        self.begin_asconf(now, Begun { what, more, on }, address, &actions);
+    }
+
+    fn action_for(&self, change: AddressChange) -> AsconfAction {
+        let subject = match self.asks_by_wildcard(change) {
+            true => wildcard(change.address()),
+            false => change.address().ip(),
+        };
+        match change {
+            AddressChange::Add(_) => AsconfAction::Add(subject),
+            AddressChange::Delete(_) | AddressChange::DeleteOthers(_) => {
+                AsconfAction::Delete(subject)
+            }
+            AddressChange::SetPrimary(_) => AsconfAction::SetPrimary(subject),
+        }
     }
 
     //= https://www.rfc-editor.org/rfc/rfc5061#section-5.3.2

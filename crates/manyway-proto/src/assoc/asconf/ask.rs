@@ -1,13 +1,14 @@
-//! One request at a time: sending it, repeating it, and what its answer means (RFC 5061,
+//! One chunk of requests at a time: sending it, repeating it, and what its answer means (RFC 5061,
 //! section 5.1).
 
 use bytes::Bytes;
 use manyway_wire::{
-    Asconf as AsconfChunk, AsconfAck, AsconfOutcome, AsconfRequest, AsconfRequests, AsconfSerial,
-    Cause, EncodeChunk,
+    Asconf as AsconfChunk, AsconfAck, AsconfAction, AsconfRequest, AsconfRequests, Cause,
+    EncodeChunk,
 };
 
-use super::{AddressRefusal, Ask, InFlight, Waiting};
+use super::sharing::{correlation_id, outcomes_of};
+use super::{AddressChange, AddressRefusal, Ask, InFlight, Waiting};
 use crate::assoc::Association;
 use crate::assoc::outbox::Control;
 use crate::path::PathId;
@@ -29,6 +30,16 @@ impl From<QueueFull> for crate::error::PathError {
     }
 }
 
+/// Requests whose chunk is about to leave.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) what: Waiting,
+    /// Further ones about addresses.
+    pub(super) more: Vec<AddressChange>,
+    /// The path that they leave on.
+    pub(super) on: PathId,
+}
+
 impl Association {
     pub(super) fn has_room_to_ask(&mut self) -> Result<(), QueueFull> {
         if self.asconf.queue.len() < self.config.max_queued_asconfs {
@@ -40,7 +51,7 @@ impl Association {
 
     /// Puts a request into the queue, unless it waits there already.
     pub(super) fn ask(&mut self, now: Instant, ask: Ask) -> Result<(), QueueFull> {
-        if self.asconf.asked().any(|known| *known == ask) {
+        if self.asconf.asked().any(|known| known == ask) {
             return Ok(());
         }
         self.has_room_to_ask()?;
@@ -87,21 +98,22 @@ impl Association {
 
     //= https://www.rfc-editor.org/rfc/rfc5061#section-5.1
     //# The Sequence Number MUST be larger by one.
-    /// Makes the chunk of a request and sends it.
+    /// Makes the chunk of requests and sends it.
     pub(super) fn begin_asconf(
         &mut self,
         now: Instant,
-        what: Waiting,
-        on: PathId,
+        begun: Begun,
         address: std::net::IpAddr,
-        action: manyway_wire::AsconfAction,
+        actions: &[AsconfAction],
     ) {
         let serial = self.asconf.next_serial;
         self.asconf.next_serial = serial.next();
-        let requests = [AsconfRequest {
-            correlation_id: serial.0,
-            action,
-        }];
+        let Begun { what, more, on } = begun;
+        let request = |(at, action): (usize, &AsconfAction)| AsconfRequest {
+            correlation_id: correlation_id(serial, at),
+            action: *action,
+        };
+        let requests: Vec<AsconfRequest> = actions.iter().enumerate().map(request).collect();
         let mut chunk = Vec::new();
         let asconf = AsconfChunk {
             serial,
@@ -115,6 +127,7 @@ impl Association {
             InFlight {
                 serial,
                 what,
+                more,
                 on,
                 chunk,
             },
@@ -170,10 +183,13 @@ impl Association {
         if let Some(path) = self.paths.get_mut(in_flight.on) {
             path.error_count = 0;
         }
-        let outcome = outcome_of(ack, in_flight.serial);
-        match in_flight.what.ask {
-            Ask::Path(request, path) => self.on_path_request_answered(request, path, outcome),
-            Ask::Address(change) => self.on_address_request_answered(now, change, outcome),
+        let count = 1 + in_flight.more.len();
+        let outcomes = outcomes_of(ack, in_flight.serial, count);
+        for (ask, outcome) in in_flight.asks().zip(outcomes) {
+            match ask {
+                Ask::Path(request, path) => self.on_path_request_answered(request, path, outcome),
+                Ask::Address(change) => self.on_address_request_answered(now, change, outcome),
+            }
         }
         self.send_next_asconf(now);
     }
@@ -187,8 +203,8 @@ impl Association {
         self.asconf.deadline = None;
         self.asconf.locals.no_asconf = true;
         let waiting = std::mem::take(&mut self.asconf.queue);
-        for what in std::iter::once(in_flight.what).chain(waiting) {
-            match what.ask {
+        for ask in in_flight.asks().chain(waiting.iter().map(|w| w.ask)) {
+            match ask {
                 Ask::Path(request, path) => {
                     self.on_path_request_answered(
                         request,
@@ -200,24 +216,4 @@ impl Association {
             }
         }
     }
-}
-
-//= https://www.rfc-editor.org/rfc/rfc5061#section-5.1
-//# The endpoint MUST process all of the TLVs within the ASCONF-ACK(s) to find out particular status information returned to the various requests that were sent.
-//= https://www.rfc-editor.org/rfc/rfc5061#section-5.1
-//# If there is no response(s) to specific TLV parameter(s), and no failures are indicated, then all request(s) are considered successful.
-fn outcome_of(ack: &AsconfAck<'_>, asked: AsconfSerial) -> Result<(), AddressRefusal> {
-    let mut outcome = Ok(());
-    for response in ack.responses.iter() {
-        let Ok(response) = response else {
-            return Err(AddressRefusal::Other(0));
-        };
-        let mine = response.correlation_id == asked.0;
-        if let AsconfOutcome::Error(code) = response.outcome
-            && mine
-        {
-            outcome = Err(AddressRefusal::from_code(code));
-        }
-    }
-    outcome
 }

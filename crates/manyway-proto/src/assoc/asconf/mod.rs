@@ -9,9 +9,10 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `ask` | one request at a time: sending, repeating, what the answer means |
+//! | `ask` | one chunk at a time: sending, repeating, what the answer means |
 //! | `paths` | asking in the form of paths |
 //! | `addresses` | asking in the form of addresses |
+//! | `sharing` | several requests in one chunk |
 //! | `locals` | this side's addresses as the peer knows them |
 //! | `commands` | the application's side |
 //! | `answer` | the peer's requests: serial numbers, answers |
@@ -35,6 +36,7 @@ mod ask;
 mod commands;
 mod locals;
 mod paths;
+mod sharing;
 
 use answer::Answers;
 pub use commands::{AddressChange, AddressError, AddressForm, AddressRefusal};
@@ -80,9 +82,19 @@ struct Waiting {
 struct InFlight {
     serial: AsconfSerial,
     what: Waiting,
+    /// Further requests about addresses in the same chunk.
+    more: Vec<AddressChange>,
     /// Where it was sent last.
     on: PathId,
     chunk: Bytes,
+}
+
+impl InFlight {
+    /// What the chunk asks for, in order.
+    fn asks(&self) -> impl Iterator<Item = Ask> + '_ {
+        let more = self.more.iter().map(|change| Ask::Address(*change));
+        std::iter::once(self.what.ask).chain(more)
+    }
 }
 
 /// Both directions of the ASCONF dialogue.
@@ -139,15 +151,15 @@ impl Asconf {
         }
     }
 
-    fn asked(&self) -> impl Iterator<Item = &Ask> {
-        let in_flight = self.in_flight.iter().map(|f| &f.what.ask);
-        self.queue.iter().map(|w| &w.ask).chain(in_flight)
+    fn asked(&self) -> impl Iterator<Item = Ask> + '_ {
+        let in_flight = self.in_flight.iter().flat_map(InFlight::asks);
+        self.queue.iter().map(|w| w.ask).chain(in_flight)
     }
 
     /// Whether the peer is being told that the path ends.
     pub(super) fn is_leaving(&self, id: PathId) -> bool {
         self.asked()
-            .any(|ask| *ask == Ask::Path(Request::Remove, id))
+            .any(|ask| ask == Ask::Path(Request::Remove, id))
     }
 
     /// A path over this pair was removed on purpose.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use manyway_wire::AsconfAction;
 
-use super::ask::QueueFull;
+use super::ask::{Begun, QueueFull};
 use super::{AddressRefusal, Ask, InFlight, Request, Waiting, wildcard};
 use crate::assoc::Association;
 use crate::error::PathError;
@@ -100,7 +100,12 @@ impl Association {
             },
             Request::Remove => AsconfAction::Unknown { kind: PATH_REMOVE },
         };
-        self.begin_asconf(now, what, path, here, action);
+        let begun = Begun {
+            what,
+            more: Vec::new(),
+            on: path,
+        };
+        self.begin_asconf(now, begun, here, &[action]);
     }
 
     pub(super) fn path_request_timeout(&self, in_flight: &InFlight) -> Duration {
