@@ -122,8 +122,8 @@ impl PeerInit {
             }
         }
         if ours.contains(Extension::Auth) {
+            peer.require_auth(ours, auth.is_made())?;
             peer.auth = auth.finish()?;
-            peer.require_auth(ours)?;
         }
         peer.extensions = peer.extensions.authenticated(peer.auth.is_some());
         // The source of the packet is used first anyway.
@@ -137,9 +137,9 @@ impl PeerInit {
     //= https://www.rfc-editor.org/rfc/rfc5061#section-6
     //# An implementation that receives an INIT-ACK that indicates that the peer does not support the [RFC4895] extension MUST NOT send the COOKIE-ECHO to establish the association.
     // Manyway's form of ASCONF is announced by a parameter of its own, and needs no AUTH.
-    fn require_auth(&self, ours: Extensions) -> Result<(), BadInit> {
+    fn require_auth(&self, ours: Extensions, offered: bool) -> Result<(), BadInit> {
         let supported = ours.contains(Extension::Asconf);
-        let bare = self.extensions.contains(Extension::Asconf) && self.auth.is_none();
+        let bare = self.extensions.contains(Extension::Asconf) && !offered;
         match supported && bare && !self.extensions.contains(Extension::DynamicPaths) {
             true => Err(BadInit::AsconfWithoutAuth),
             false => Ok(()),

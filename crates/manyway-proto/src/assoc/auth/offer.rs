@@ -92,6 +92,13 @@ impl<'a> OfferReader<'a> {
         }
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc4895#section-3.1
+    //# The RANDOM parameter MUST be included once in the INIT or INIT-ACK chunk, if the sender wants to send or receive authenticated chunks
+    /// Whether AUTH is offered, be it one that this engine can meet or not.
+    pub(crate) fn is_made(&self) -> bool {
+        self.random.is_some()
+    }
+
     //= https://www.rfc-editor.org/rfc/rfc4895#section-6.1
     //# If the Random Number is not 32 bytes, the association MUST be aborted.
     /// The offer, if there is one that this engine can meet.
