@@ -160,7 +160,10 @@ impl Association {
             payload: self.keep_payload(ctx, data, is_next),
         };
         let had_ready = self.receiver.inbound.has_ready();
-        let limits = self.limits();
+        let limits = Limits {
+            follows: self.receiver.tsns.has(index + 1),
+            ..self.limits()
+        };
         if let Err(bad) = self.receiver.inbound.insert(index, fragment, limits) {
             self.violate(now, bad.0);
             return false;
@@ -177,6 +180,7 @@ impl Association {
             max_message: self.config.max_message_size,
             span: self.receiver.tsns.span(),
             gives_up: self.has(Extension::PartialReliability),
+            follows: false,
         }
     }
 

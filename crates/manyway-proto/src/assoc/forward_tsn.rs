@@ -91,7 +91,7 @@ impl Association {
         //# if the "New Cumulative TSN" value carried in the arrived FORWARD TSN chunk is found to be behind or at the current cumulative TSN point, the data receiver MUST treat this FORWARD TSN
         match self.receiver.tsns.skip_to(cumulative) {
             Skip::Old => None,
-            Skip::Behind { bound } => Some(Reach { bound, advance: 0 }),
+            Skip::Behind { bound } => Some(self.reach(bound, 0)),
             Skip::OutOfRange => {
                 self.stats.dropped_packets += 1;
                 None
@@ -102,8 +102,16 @@ impl Association {
                 missing,
             } => {
                 self.stats.skipped_tsns += missing;
-                Some(Reach { bound, advance })
+                Some(self.reach(bound, advance))
             }
+        }
+    }
+
+    fn reach(&self, bound: u64, advance: u64) -> Reach {
+        Reach {
+            bound,
+            advance,
+            span: self.receiver.tsns.span(),
         }
     }
 }

@@ -172,6 +172,11 @@ impl TsnMap {
         }
     }
 
+    /// Whether the TSN with this index arrived or was skipped.
+    pub(crate) fn has(&self, index: u64) -> bool {
+        index < self.next || self.ahead.contains(index)
+    }
+
     /// The index of the first TSN that is missing.
     pub(crate) fn next_index(&self) -> u64 {
         self.next
@@ -270,6 +275,8 @@ mod tests {
         }
         assert_eq!(map.cumulative(), Tsn(10));
         assert_eq!(gaps(&map), [(2, 3), (5, 5)]);
+        let arrived: Vec<u64> = (0..7).filter(|index| map.has(*index)).collect();
+        assert_eq!(arrived, [0, 2, 3, 5]);
         receive(&mut map, 11);
         assert_eq!(map.cumulative(), Tsn(13));
         assert_eq!(gaps(&map), [(2, 2)]);

@@ -10,6 +10,8 @@ use super::skip::Reach;
 
 /// Times that the peer gives messages up while a reset is waited for.
 const MAX_GIVEN_UP: usize = 64;
+/// Streams named by these; one more chunk may name as many as fit it.
+const MAX_GIVEN_UP_STREAMS: usize = 4096;
 
 /// Holds chunks back. The receive buffer bounds them: they count like others.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(super) struct Barrier {
     from: u64,
     held: BTreeMap<u64, Fragment>,
     given_up: Vec<GivenUp>,
+    /// Streams that these name.
+    streams_given_up: usize,
 }
 
 /// What one FORWARD-TSN or I-FORWARD-TSN gives up, while it waits.
@@ -38,6 +42,15 @@ pub(crate) enum LastGivenUp {
     Interleaved(Vec<SkippedMessage>),
 }
 
+impl LastGivenUp {
+    fn len(&self) -> usize {
+        match self {
+            Self::Plain(list) => list.len(),
+            Self::Interleaved(list) => list.len(),
+        }
+    }
+}
+
 impl Barrier {
     pub(super) fn new(streams: Vec<StreamId>, from: u64) -> Self {
         Self {
@@ -45,6 +58,7 @@ impl Barrier {
             from,
             held: BTreeMap::new(),
             given_up: Vec::new(),
+            streams_given_up: 0,
         }
     }
 
@@ -68,7 +82,9 @@ impl Barrier {
     fn given_up_below(&mut self, bound: u64) -> Vec<GivenUp> {
         let later = self.given_up.partition_point(|g| g.reach.bound <= bound);
         let later = self.given_up.split_off(later);
-        std::mem::replace(&mut self.given_up, later)
+        let given_up = std::mem::replace(&mut self.given_up, later);
+        self.streams_given_up -= given_up.iter().map(|g| g.last.len()).sum::<usize>();
+        given_up
     }
 
     /// Keeps it in the order of the bounds, unless it repeats another one.
@@ -78,6 +94,7 @@ impl Barrier {
         let same = self.given_up[..at].iter().rev();
         let mut same = same.take_while(|g| g.reach.bound == bound);
         if !same.any(|g| g.last == given_up.last) {
+            self.streams_given_up += given_up.last.len();
             self.given_up.insert(at, given_up);
         }
     }
@@ -97,8 +114,10 @@ impl Inbound {
 
     /// Whether more of what is given up can wait; if not, the peer must say it again.
     pub(crate) fn has_room_to_wait(&self) -> bool {
-        let waiting = self.barrier.as_ref().map_or(0, |b| b.given_up.len());
-        waiting < MAX_GIVEN_UP
+        let Some(barrier) = &self.barrier else {
+            return true;
+        };
+        barrier.given_up.len() < MAX_GIVEN_UP && barrier.streams_given_up < MAX_GIVEN_UP_STREAMS
     }
 
     /// Holds back what is given up.
@@ -108,7 +127,7 @@ impl Inbound {
         }
     }
 
-    fn give_up(&mut self, given_up: &GivenUp) {
+    fn carry_out(&mut self, given_up: &GivenUp) {
         match &given_up.last {
             LastGivenUp::Plain(list) => {
                 let reach = self.skip_to(given_up.reach);
@@ -139,12 +158,12 @@ impl Inbound {
         while let Some((index, fragment)) = barrier.pop_below(bound) {
             // Messages with numbers after those given up are in order only when these are skipped.
             let given_up = barrier.given_up_below(index);
-            given_up.iter().for_each(|g| self.give_up(g));
+            given_up.iter().for_each(|g| self.carry_out(g));
             self.bytes -= fragment.payload.len();
             self.insert(index, fragment, limits)?;
         }
         let given_up = barrier.given_up_below(bound);
-        given_up.iter().for_each(|g| self.give_up(g));
+        given_up.iter().for_each(|g| self.carry_out(g));
         self.barrier = Some(barrier);
         Ok(())
     }
@@ -182,6 +201,7 @@ mod tests {
         max_message: 10,
         span: 5,
         gives_up: false,
+        follows: false,
     };
 
     fn whole(stream: u16, ssn: u16) -> Fragment {
@@ -247,6 +267,7 @@ mod tests {
             reach: Reach {
                 bound: 2,
                 advance: 1,
+                span: 0,
             },
             last: LastGivenUp::Plain(vec![(StreamId(1), Ssn(0))]),
         });
@@ -271,10 +292,35 @@ mod tests {
                 reach: Reach {
                     bound: held,
                     advance: 1,
+                    span: 0,
                 },
                 last: LastGivenUp::Plain(vec![]),
             });
         }
         assert_eq!(held, MAX_GIVEN_UP as u64);
+    }
+
+    #[test]
+    fn what_waits_names_no_more_streams_than_are_remembered_and_is_held_once() {
+        let mut inbound = Inbound::default();
+        inbound.hold_behind(vec![], 0);
+        for bound in [1, 1, 2, 1, 2] {
+            assert!(inbound.has_room_to_wait());
+            let last = (0..MAX_GIVEN_UP_STREAMS / 2).map(|n| (StreamId(n as u16), Ssn(0)));
+            inbound.give_up_later(GivenUp {
+                reach: Reach {
+                    bound,
+                    advance: 1,
+                    span: 0,
+                },
+                last: LastGivenUp::Plain(last.collect()),
+            });
+            if bound == 2 {
+                break;
+            }
+        }
+        assert!(!inbound.has_room_to_wait());
+        inbound.release_below(1, LIMITS).unwrap();
+        assert!(inbound.has_room_to_wait());
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Limits {
     pub(crate) span: u64,
     /// The peer may give up messages in DATA chunks (RFC 3758).
     pub(crate) gives_up: bool,
+    /// The chunk with the next TSN has arrived already.
+    pub(crate) follows: bool,
 }
 
 /// The receiving side of all streams.
@@ -106,9 +108,12 @@ impl Inbound {
             self.stale_fragments += 1;
             return Ok(());
         }
-        if limits.gives_up && fragment.flags.begin && self.reassembly.begun() > 0 {
-            self.cut_off(index, &fragment, limits.span);
+        let plain = matches!(fragment.place, Place::Plain(_));
+        let begins = fragment.flags.begin && self.reassembly.begun() > 0;
+        if limits.gives_up && plain && begins {
+            self.cut_off(index, limits.span);
         }
+        let awaits_more = plain && !fragment.flags.end;
         self.relieved = false;
         self.bytes += fragment.payload.len();
         let key = self.reassembly.key(index, &fragment)?;
@@ -126,6 +131,9 @@ impl Inbound {
                 ended,
             } => self.deliver_parts(partial, first, rest, ended),
             Insertion::GivenUp(dropped) => self.on_given_up(dropped),
+        }
+        if limits.gives_up && awaits_more && limits.follows {
+            self.cut_off(index + 1, limits.span);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use manyway_wire::{Fsn, Mid, Ssn, StreamId};
 
 use super::Place;
 use super::inbound::Inbound;
-use super::reassembly::{Dropped, Fragment, Partial};
+use super::reassembly::{Dropped, Head, Partial};
 use crate::event::PartStatus;
 
 /// How far a FORWARD-TSN or I-FORWARD-TSN reaches.
@@ -14,6 +14,8 @@ pub(crate) struct Reach {
     pub(crate) bound: u64,
     /// As many indices counted as received since then.
     pub(crate) advance: u64,
+    /// How many TSNs lie between the first that is missing now and the highest received.
+    pub(crate) span: u64,
 }
 
 impl Inbound {
@@ -21,13 +23,34 @@ impl Inbound {
     /// not be completed. Gives back the reach with that counted in.
     pub(crate) fn skip_to(&mut self, reach: Reach) -> Reach {
         let mut dropped = Vec::new();
+        let begun = self.reassembly.begun() as u64;
         self.reassembly.skip_to(reach.bound, |d| dropped.push(d));
-        let begun = dropped.len() as u64;
-        dropped.into_iter().for_each(|d| self.drop_begun(d));
-        Reach {
-            advance: reach.advance + begun,
+        let reach = Reach {
+            advance: reach.advance + dropped.len() as u64,
             ..reach
+        };
+        for d in dropped {
+            self.drop_begun(d);
+            // It is not named if all of it that was sent had been acknowledged before.
+            self.give_up(d.head, reach.advance + begun + reach.span);
         }
+        reach
+    }
+
+    /// An ordered message of DATA chunks will not come, those before it may. A number that is
+    /// further away than that many messages may be awaited was passed by before.
+    fn give_up(&mut self, head: Head, awaited: u64) {
+        if head.unordered {
+            return;
+        }
+        let order = self.orders.entry(head.stream).or_default();
+        let position = order.position(head.place);
+        if let Some(position) = position.filter(|p| order.ahead(*p) <= awaited)
+            && order.give_up(position)
+        {
+            self.messages += 1;
+        }
+        self.release(head.stream);
     }
 
     //= https://www.rfc-editor.org/rfc/rfc3758#section-3.6
@@ -76,31 +99,16 @@ impl Inbound {
         }
     }
 
-    /// A message begins in the DATA chunk with this index: another one that should go on there was
+    /// Another message begins in the DATA chunk with this index: one that should go on there was
     /// given up, though the FORWARD-TSN that says so is late, or was lost and will not be repeated
     /// because all that it passes by is acknowledged.
-    pub(super) fn cut_off(&mut self, index: u64, next: &Fragment, span: u64) {
-        if !matches!(next.place, Place::Plain(_)) {
-            return;
-        }
+    pub(super) fn cut_off(&mut self, index: u64, span: u64) {
         let awaited = span + self.reassembly.begun() as u64;
         let Some(dropped) = self.reassembly.cut_off(index) else {
             return;
         };
-        let head = dropped.head;
         self.drop_begun(dropped);
-        if head.unordered {
-            return;
-        }
-        // Messages before it may still come: only this one is passed by.
-        let order = self.orders.entry(head.stream).or_default();
-        let position = order.position(head.place);
-        if let Some(position) = position.filter(|p| order.ahead(*p) <= awaited)
-            && order.give_up(position)
-        {
-            self.messages += 1;
-        }
-        self.release(head.stream);
+        self.give_up(dropped.head, awaited);
     }
 
     /// A fragment came of a message that was cut off before it was complete.

@@ -246,8 +246,12 @@ impl Association {
     fn skip_all_below(&mut self, bound: u64) {
         // In I-DATA chunks nothing is known of them; the reset of their streams drops what is begun.
         if !self.has(Extension::Interleaving) {
-            let (advance, had_ready) = (0, self.receiver.inbound.has_ready());
-            self.receiver.inbound.skip_to(Reach { bound, advance });
+            let had_ready = self.receiver.inbound.has_ready();
+            self.receiver.inbound.skip_to(Reach {
+                bound,
+                advance: 0,
+                span: 0,
+            });
             self.tell_readable(had_ready);
         }
     }

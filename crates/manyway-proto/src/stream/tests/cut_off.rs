@@ -97,6 +97,29 @@ fn a_message_cut_off_is_dropped_however_late_its_beginning_comes() {
 }
 
 #[test]
+fn a_message_whose_next_chunk_came_before_it_is_cut_off_at_once() {
+    for point in [None, Some(1)] {
+        let mut inbound = Inbound::new(point);
+        insert(&mut inbound, 1, whole(0, 1, false));
+        assert!(!inbound.has_ready());
+        let limits = Limits {
+            follows: true,
+            ..LIMITS
+        };
+        inbound.insert(0, first(0, false), limits).unwrap();
+        let read = parts(&mut inbound);
+        assert_eq!(read.last().map(|p| p.3), Some(PartStatus::Complete));
+        assert_empty(&inbound);
+        // Of the same message, it goes on.
+        insert(&mut inbound, 3, plain(0, 2, flags(false, false, true), 1));
+        inbound.insert(2, first(2, false), limits).unwrap();
+        let bytes: usize = parts(&mut inbound).iter().map(|p| p.2.len()).sum();
+        assert_eq!(bytes, 2);
+        assert_empty(&inbound);
+    }
+}
+
+#[test]
 fn without_partial_reliability_nothing_is_cut_off() {
     let mut inbound = Inbound::default();
     let limits = Limits {

@@ -1,6 +1,7 @@
 //! What the receiving half of the streams does.
 
 mod cut_off;
+mod linux;
 mod parts;
 mod skips;
 
@@ -15,6 +16,7 @@ const LIMITS: Limits = Limits {
     max_message: 1 << 20,
     span: 1 << 16,
     gives_up: true,
+    follows: false,
 };
 
 fn flags(unordered: bool, begin: bool, end: bool) -> DataFlags {
@@ -63,7 +65,11 @@ fn insert(inbound: &mut Inbound, index: u64, fragment: Fragment) {
 }
 
 fn reach(bound: u64, advance: u64) -> Reach {
-    Reach { bound, advance }
+    Reach {
+        bound,
+        advance,
+        span: 0,
+    }
 }
 
 /// Fragments in the order given; their TSNs are of no concern.
