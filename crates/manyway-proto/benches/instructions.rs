@@ -20,6 +20,7 @@ fn main() {
         "two-paths" => bulk(2),
         "small" => small(),
         "handshake" => handshake(size.unwrap_or(200)),
+        "inits" => inits(size.unwrap_or(1_000_000)),
         "crowd" => crowd(size.unwrap_or(100_000)),
         name if name.starts_with("in-flight") => in_flight(size.unwrap_or(1 << 30)),
         // Run as one of all benchmarks: it says nothing by itself.
@@ -77,6 +78,15 @@ fn handshake(count: usize) {
     print(&ends);
 }
 
+/// As many INITs from ever new addresses, of which each is answered; what they leave.
+fn inits(count: usize) {
+    let mut flood = common::InitFlood::new();
+    flood.send(10_000);
+    let memory = allocation_counter::measure(|| flood.send(count));
+    println!("left {} 0", memory.bytes_current);
+    println!("receive_data {count} {}", memory.count_total);
+}
+
 /// Many that are silent, and one that is busy.
 fn crowd(count: usize) {
     let mut config = EndpointConfig::default();
@@ -123,6 +133,10 @@ fn in_flight(bytes: usize) {
     let limit = bytes as u64;
     let fill = bytes / MESSAGE + 1000;
     ends.pipeline(pair, (MESSAGE, STREAMS, fill), limit, &mut answers);
+    // For `callgrind_control --instr=on`: until then a run costs a tenth.
+    if std::env::var_os("MANYWAY_BENCH_PAUSE").is_some() {
+        std::thread::sleep(std::time::Duration::from_secs(5));
+    }
     ends.count();
     ends.pipeline(pair, (MESSAGE, STREAMS, 70_000), limit, &mut answers);
     println!("outstanding {} 0", ends.outstanding(pair.0));

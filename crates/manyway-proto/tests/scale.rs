@@ -3,13 +3,8 @@
 #[path = "../benches/common/mod.rs"]
 mod common;
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
-use bytes::Bytes;
-use common::Ends;
-use manyway_proto::{Endpoint, EndpointConfig, FourTuple, Instant, Port};
-use manyway_wire::{CommonHeader, Init, PacketWriter, ParameterList, Tsn, VerificationTag};
+use common::{Ends, InitFlood};
+use manyway_proto::EndpointConfig;
 
 /// What an idle association may cost at one end.
 const IDLE_BYTES: i64 = 8 << 10;
@@ -47,57 +42,14 @@ fn associations_leave_no_memory_behind() {
 /// INITs from ever new addresses: what they leave is in the cookies that went back.
 #[test]
 fn a_flood_of_inits_leaves_nothing() {
-    let mut server = Endpoint::new(EndpointConfig::default(), [5; 32]);
-    server.listen(Port(80)).expect("a new endpoint listens");
-    let local: SocketAddr = ([10, 0, 0, 1], 9899).into();
-    let mut buf = Vec::with_capacity(2048);
-    let mut number = 0_u32;
-    let mut flood = |count: u32, answer: bool| {
-        for _ in 0..count {
-            number += 1;
-            let now = Instant::ZERO + Duration::from_micros(u64::from(number) * 20);
-            let [_, b, c, d] = number.to_be_bytes();
-            let path = FourTuple {
-                local,
-                remote: ([10, b, c, d], 9899).into(),
-            };
-            server.handle_datagram(now, path, init(number));
-            if answer {
-                assert!(server.poll_transmit(now, 1, &mut buf).is_some());
-            }
-        }
-        server.stats()
-    };
-    flood(1_000, true);
-    let mut stats = None;
-    let answered = allocation_counter::measure(|| stats = Some(flood(20_000, true)));
+    let mut flood = InitFlood::new();
+    flood.send(1_000);
+    let answered = allocation_counter::measure(|| flood.send(20_000));
     assert_eq!(answered.bytes_current, 0);
-    assert_eq!(stats.map(|s| s.inits_answered), Some(21_000));
+    assert_eq!(flood.answered(), 21_000);
     // Nobody takes the answers: a bounded number waits.
-    let waiting = allocation_counter::measure(|| stats = Some(flood(20_000, false)));
+    let waiting = allocation_counter::measure(|| flood.send_unheard(20_000));
     assert!(waiting.bytes_current < 256 << 10, "{waiting:?}");
-}
-
-fn init(tag: u32) -> Bytes {
-    let header = CommonHeader {
-        source_port: Port(5000),
-        destination_port: Port(80),
-        verification_tag: VerificationTag(0),
-    };
-    let parameters = ParameterList::new();
-    let mut bytes = Vec::new();
-    let mut writer = PacketWriter::new(&mut bytes, &header, 1200);
-    let fits = writer.push(&Init {
-        initiate_tag: VerificationTag(tag),
-        a_rwnd: 1 << 20,
-        outbound_streams: 10,
-        inbound_streams: 10,
-        initial_tsn: Tsn(1),
-        parameters: parameters.as_parameters(),
-    });
-    assert!(fits);
-    writer.finish(true);
-    bytes.into()
 }
 
 /// Once all buffers have their size, packets with data and acknowledgements allocate nothing.

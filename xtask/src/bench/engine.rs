@@ -117,6 +117,9 @@ fn table(results: &Results) -> String {
         if let Some(bytes) = costs.bytes_per_association {
             text += &format!("\n{}: {bytes} bytes per association\n", costs.scenario);
         }
+        if let Some(bytes) = costs.left {
+            text += &format!("\n{}: {bytes} bytes left behind\n", costs.scenario);
+        }
         if let Some(bytes) = costs.outstanding {
             text += &format!("\n{}: {bytes} bytes in flight\n", costs.scenario);
         }

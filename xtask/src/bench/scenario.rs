@@ -21,6 +21,7 @@ pub(super) const ALL: &[Scenario] = &[
     Scenario::new("two-paths", None, None),
     Scenario::new("small", None, None),
     Scenario::new("handshake", Some(200), Some(50)),
+    Scenario::new("inits", Some(1_000_000), Some(20_000)),
     Scenario::new("crowd", Some(100_000), Some(2_000)),
     Scenario::new("in-flight-5M", Some(5 << 20), Some(5 << 20)),
     Scenario::new("in-flight-80M", Some(80 << 20), Some(20 << 20)),
@@ -54,6 +55,9 @@ pub(super) struct Costs {
     /// Bytes of memory per association of one end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bytes_per_association: Option<u64>,
+    /// Bytes of memory that all of it left behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) left: Option<u64>,
     /// Bytes in flight.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) outstanding: Option<u64>,
@@ -86,6 +90,7 @@ fn read(scenario: &str, text: &str) -> Result<Costs, Failure> {
         let (count, allocations): (u64, u64) = (count.parse()?, allocations.parse()?);
         match door {
             "memory" => costs.bytes_per_association = Some(count),
+            "left" => costs.left = Some(count),
             "outstanding" => costs.outstanding = Some(count),
             _ => {
                 doors.insert(door.to_owned(), (count, allocations));

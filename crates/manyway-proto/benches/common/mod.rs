@@ -12,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use manyway_proto::{
     AssocId, Connect, Endpoint, EndpointConfig, Event, FourTuple, Instant, Message, Port, Transmit,
 };
+use manyway_wire::{CommonHeader, Init, PacketWriter, ParameterList, Tsn, VerificationTag};
 
 /// Half of the round trip of the way between the ends.
 const HALF_WAY: Duration = Duration::from_micros(500);
@@ -96,6 +97,81 @@ pub(crate) struct Ends {
     incoming: Option<AssocId>,
     /// What was measured while counting.
     pub(crate) tallies: Tallies,
+}
+
+/// INITs from ever new addresses, 20 microseconds apart.
+#[derive(Debug)]
+pub(crate) struct InitFlood {
+    server: Endpoint,
+    sent: u32,
+    buf: Vec<u8>,
+}
+
+impl InitFlood {
+    pub(crate) fn new() -> Self {
+        let mut server = Endpoint::new(EndpointConfig::default(), [5; 32]);
+        server.listen(PORT).expect("a new endpoint listens");
+        Self {
+            server,
+            sent: 0,
+            buf: Vec::with_capacity(2048),
+        }
+    }
+
+    /// So many more; each must be answered.
+    pub(crate) fn send(&mut self, count: usize) {
+        for _ in 0..count {
+            let now = self.deliver();
+            let answer = counted_send_sack(&mut self.server, now, &mut self.buf);
+            assert!(answer.is_some(), "an INIT-ACK");
+        }
+    }
+
+    /// So many more, and nobody takes the answers.
+    pub(crate) fn send_unheard(&mut self, count: usize) {
+        for _ in 0..count {
+            self.deliver();
+        }
+    }
+
+    /// INITs that were answered.
+    pub(crate) fn answered(&self) -> u64 {
+        self.server.stats().inits_answered
+    }
+
+    fn deliver(&mut self) -> Instant {
+        self.sent += 1;
+        let now = Instant::ZERO + Duration::from_micros(u64::from(self.sent) * 20);
+        let [_, b, c, d] = self.sent.to_be_bytes();
+        let path = FourTuple {
+            local: address(1, 0),
+            remote: ([10, b, c, d], 9899).into(),
+        };
+        counted_receive_data(&mut self.server, now, path, init(self.sent));
+        now
+    }
+}
+
+fn init(tag: u32) -> Bytes {
+    let header = CommonHeader {
+        source_port: Port(5000),
+        destination_port: PORT,
+        verification_tag: VerificationTag(0),
+    };
+    let parameters = ParameterList::new();
+    let mut bytes = Vec::new();
+    let mut writer = PacketWriter::new(&mut bytes, &header, 1200);
+    let fits = writer.push(&Init {
+        initiate_tag: VerificationTag(tag),
+        a_rwnd: 1 << 20,
+        outbound_streams: 10,
+        inbound_streams: 10,
+        initial_tsn: Tsn(1),
+        parameters: parameters.as_parameters(),
+    });
+    assert!(fits, "an INIT is small");
+    writer.finish(true);
+    bytes.into()
 }
 
 /// A datagram in a piece of a large buffer, as a socket gives it.
