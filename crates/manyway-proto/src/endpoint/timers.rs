@@ -37,6 +37,9 @@ pub(super) struct Timers {
     /// Where each key's entry is: its place in its heap times two, and the heap.
     places: Vec<u32>,
     free: Vec<u32>,
+    /// Entries that were put somewhere.
+    #[cfg(test)]
+    puts: usize,
 }
 
 impl Timers {
@@ -98,7 +101,13 @@ impl Timers {
     /// Puts `entry` where the hole at `place` has wandered to.
     fn settle(&mut self, heap: usize, mut place: usize, entry: Entry) {
         let (entries, places) = (&mut self.heaps[heap], &mut self.places);
+        #[cfg(test)]
+        let puts = &mut self.puts;
         let mut put = |entries: &mut Vec<Entry>, place: usize, entry: Entry| {
+            #[cfg(test)]
+            {
+                *puts += 1;
+            }
             entries[place] = entry;
             places[entry.key as usize] = (2 * place + heap) as u32;
         };
@@ -163,6 +172,27 @@ mod tests {
                 prop_assert_eq!(timers.heaps.iter().map(Vec::len).sum::<usize>(), model.len());
             }
         }
+    }
+
+    #[test]
+    fn who_is_busy_passes_few_that_are_idle() {
+        const IDLE: u64 = 100_000;
+        let at = |us: u64| Instant::from_nanos(us * 1000);
+        let mut timers = Timers::default();
+        // Heartbeats, spread over 15 seconds without order.
+        for who in 0..IDLE {
+            let key = timers.register();
+            let due = 2_000_000 + who * 7_919 % 15_000_000;
+            timers.arm(at(0), key, AssocId(who), at(due));
+        }
+        let busy = timers.register();
+        timers.puts = 0;
+        for round in 0..1000 {
+            let now = round * 100;
+            timers.arm(at(now), busy, AssocId(IDLE), at(now + 20_000));
+            timers.arm(at(now), busy, AssocId(IDLE), at(9_000_000));
+        }
+        assert!(timers.puts <= 6 * 1000, "{} puts", timers.puts);
     }
 
     #[test]
