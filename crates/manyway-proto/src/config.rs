@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::assoc::{AddressForm, AuthConfig, Extension, Extensions};
 use crate::cc::ControllerKind;
 use crate::reconfig::ReconfigPolicy;
+use crate::sched::SchedulerKind;
 use crate::seal::ErrorDetection;
 use crate::stream::StreamSchedulerKind;
 
@@ -145,6 +146,8 @@ pub struct TransportConfig {
     pub pmtu_raise_interval: Duration,
     /// Congestion control of new paths. Default CUBIC.
     pub controller: ControllerKind,
+    /// Which path new data take. Default the one with the lowest round-trip time that has room.
+    pub scheduler: SchedulerKind,
     /// Which stream's data leave next. Default first come, first served.
     pub stream_scheduler: StreamSchedulerKind,
     /// Extensions that are offered to peers; each is used with those who offer it too. Default
@@ -228,6 +231,7 @@ impl Default for TransportConfig {
             pmtu_probe_timeout: Duration::from_secs(1),
             pmtu_raise_interval: Duration::from_secs(600),
             controller: ControllerKind::Cubic,
+            scheduler: SchedulerKind::default(),
             stream_scheduler: StreamSchedulerKind::default(),
             extensions: Extensions::DEFAULT,
             address_form: AddressForm::default(),

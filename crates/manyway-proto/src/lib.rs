@@ -80,7 +80,10 @@ pub use event::{Event, Message, MessagePart, PartStatus};
 pub use manyway_wire::{ChunkType, HmacId, KeyId, Port, Ppid, StreamId};
 pub use path::{FourTuple, PathId, PathInfo, PathState, PathThresholds, Wish};
 pub use reconfig::{ReconfigFailure, ReconfigPolicy, ReconfigRequest, StreamDirection};
-pub use sched::{LowestRtt, PathView, Scheduler};
+pub use sched::{
+    Blest, Deadline, Ecf, FlowView, LowestRtt, Overflow, PathView, Primary, Redundant, RoundRobin,
+    Scheduler, SchedulerKind, UnknownScheduler, Weighted,
+};
 pub use seal::ErrorDetection;
 pub use send::{AbandonReason, AbandonedMessages, Reliability, SendOptions};
 pub use stats::AssocStats;

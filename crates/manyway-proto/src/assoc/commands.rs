@@ -161,7 +161,7 @@ impl Association {
         Ok(())
     }
 
-    /// Changes the scheduler, from the next packet on.
+    /// Changes the scheduler, from the next packet on. Nothing that was sent is touched.
     pub fn set_scheduler(&mut self, scheduler: Box<dyn Scheduler>) {
         self.scheduler = scheduler;
     }

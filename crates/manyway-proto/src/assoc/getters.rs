@@ -108,6 +108,13 @@ impl Association {
     #[doc(hidden)]
     pub fn check_invariants(&self) -> Result<(), String> {
         for path in self.paths.iter() {
+            let copied = self.sender.copies.bytes_on(path.id);
+            if copied != path.copied {
+                return Err(format!(
+                    "path {}: {copied} bytes of copies in flight, {} noted",
+                    path.id, path.copied
+                ));
+            }
             let counted = self.sender.outstanding.flight_bytes_on(path.id);
             if counted != path.in_flight {
                 return Err(format!(

@@ -218,6 +218,8 @@ impl Association {
                 }
             }
         });
+        self.sender.copies.forget(id);
+        path.copied = 0;
         path.in_flight = 0;
         path.timers.t3 = None;
         path.timers.loss = None;

@@ -41,8 +41,8 @@ use crate::event::Event;
 use crate::path::{CandidateLimit, FourTuple, PathId, PathState, Paths};
 use crate::recovery::Resent;
 use crate::recv::{ReceiveGrant, Receiver, SackSchedule, TsnBounds, TsnMap};
-use crate::sched::{LowestRtt, PathView, Scheduler};
-use crate::send::{Expendable, Forward, Outstanding, SendQueue, Sender};
+use crate::sched::{PathView, Scheduler};
+use crate::send::{Copies, Expendable, Forward, Outstanding, SendQueue, Sender};
 use crate::stats::AssocStats;
 use crate::stream::Inbound;
 use crate::time::Instant;
@@ -54,6 +54,7 @@ mod bundle;
 mod bundle_sack;
 mod collision;
 mod commands;
+mod copies;
 mod data;
 mod ecn;
 mod extensions;
@@ -75,6 +76,7 @@ mod reconfig;
 mod reflected;
 mod reinject;
 mod sack;
+mod schedule;
 mod setup;
 mod spurious;
 mod state;
@@ -206,6 +208,8 @@ impl Association {
                 reneges: 0,
                 expendable: Expendable::default(),
                 can_abandon_sent: false,
+                held_back: false,
+                copies: Copies::default(),
                 forward: Forward::default(),
                 blocked: false,
                 marking: false,
@@ -221,7 +225,7 @@ impl Association {
                     completes: true,
                 },
             },
-            scheduler: Box::new(LowestRtt),
+            scheduler: new.config.scheduler.build(),
             views: Vec::new(),
             shares: Vec::new(),
             setup: None,

@@ -3,10 +3,9 @@
 use manyway_wire::{COMMON_HEADER_LEN, CommonHeader, CookieEcho, PacketWriter, VerificationTag};
 
 use super::{AssocState, Association};
-use crate::cmt::{buffers, rtx};
+use crate::cmt::rtx;
 use crate::endpoint::Transmit;
 use crate::path::{Path, PathId, PathState};
-use crate::sched::PathView;
 use crate::time::Instant;
 
 impl Association {
@@ -39,6 +38,9 @@ impl Association {
         }
         if let Some(transmit) = self.transmit_tail_probe(now, buf) {
             return Some(transmit);
+        }
+        if let Some(copy) = self.transmit_copy(now, buf) {
+            return Some(copy);
         }
         match self.data_path(now) {
             Some(id) => self.transmit_batch(now, id, true, max_datagrams, buf),
@@ -114,45 +116,7 @@ impl Association {
             };
             return self.pace(now, best).then_some(best);
         }
-        let mut views = std::mem::take(&mut self.views);
-        self.collect_views(now, &mut views);
-        let selected = self.scheduler.select(&views);
-        self.views = views;
-        selected
-    }
-
-    /// The paths on which new data may leave now.
-    fn collect_views(&mut self, now: Instant, views: &mut Vec<PathView>) {
-        views.clear();
-        let Some(tier) = self.usable_tier() else {
-            return;
-        };
-        let errors = self.tolerated_errors(tier);
-        let next = self.sender.queue.next_len().unwrap_or_default();
-        let buffers = self.buffers();
-        let chosen = self.paths.chosen_primary();
-        for position in 0..self.paths.len() {
-            let found = self.paths.id_at(position);
-            let Some((id, path)) = found.and_then(|id| Some((id, self.paths.get(id)?))) else {
-                continue;
-            };
-            let piece = next.min(path.size.current()) as u64;
-            let fits =
-                path.has_room() && buffers::may_send(buffers, path.in_flight, path.need(), piece);
-            if !tier.admits(path) || !fits || path.error_count > errors {
-                continue;
-            }
-            let view = PathView {
-                id,
-                srtt: path.rtt.srtt(),
-                window: path.controller.window(),
-                in_flight: path.in_flight,
-                primary: chosen == Some(id),
-            };
-            if self.pace(now, id) {
-                views.push(view);
-            }
-        }
+        self.scheduled_path(now)
     }
 
     /// Whether the pacer lets a packet go; if not, its timer is armed.
@@ -164,28 +128,6 @@ impl Association {
         let (srtt, controller) = (path.rtt.srtt(), &*path.controller);
         path.timers.pace = path.pacer.delay_until(now, srtt, controller, size);
         path.timers.pace.is_none()
-    }
-
-    /// The best class of paths of which there is at least one.
-    fn usable_tier(&self) -> Option<Tier> {
-        [Tier::Wanted, Tier::Working, Tier::Suspect, Tier::Any]
-            .into_iter()
-            .find(|tier| self.paths.iter().any(|p| tier.admits(p)))
-    }
-
-    /// The most timeouts in a row that a path of the class may have to carry new data.
-    fn tolerated_errors(&self, tier: Tier) -> u32 {
-        match tier {
-            Tier::Wanted | Tier::Working => u32::MAX,
-            //= https://www.rfc-editor.org/rfc/rfc7829#section-3.2
-            //# The sender SHOULD choose the destination in PF state with the lowest error count (fewest consecutive timeouts) for data transmission and transmit or retransmit data to this destination.
-            //= https://www.rfc-editor.org/rfc/rfc7829#section-4.1
-            //# The sender SHOULD choose the destination in inactive state with the lowest error count (fewest consecutive timeouts) for data transmission.
-            Tier::Suspect | Tier::Any => {
-                let admitted = self.paths.iter().filter(|p| tier.admits(p));
-                admitted.map(|p| p.error_count).min().unwrap_or(u32::MAX)
-            }
-        }
     }
 
     fn transmit_batch(
@@ -201,7 +143,9 @@ impl Association {
         let mark = self.mark_for(id).filter(|_| with_data);
         self.sender.marking = mark.is_some();
         let next = self.sender.outstanding.next_index();
-        while count < max_datagrams.max(1) {
+        let sent_before = self.stats.bytes_sent;
+        let most = max_datagrams.min(self.scheduler.burst()).max(1);
+        while count < most {
             let data = with_data && (count == 0 || self.may_extend(now, id, segment?));
             if count > 0 && !data {
                 break;
@@ -223,6 +167,7 @@ impl Association {
         }
         // A packet without data must not be marked.
         let ecn = mark.filter(|_| self.sender.outstanding.next_index() > next);
+        self.on_new_data_sent(id, self.stats.bytes_sent - sent_before, buf.len());
         let path = self.paths.get(id)?;
         let segment_size = if count > 1 { segment } else { None };
         Some(Transmit {
@@ -402,30 +347,5 @@ impl Association {
         let len = self.complete(protection, writer);
         self.on_packet_sent(now, id, len);
         self.one_packet(id, len, false)
-    }
-}
-
-/// Classes of paths for data, best first.
-#[derive(Clone, Copy, Debug)]
-enum Tier {
-    /// Work, and both ends want data there.
-    Wanted,
-    /// Work.
-    Working,
-    /// Worked until lately.
-    Suspect,
-    /// Have worked or may work.
-    Any,
-}
-
-impl Tier {
-    fn admits(self, path: &Path) -> bool {
-        let verified = !path.candidate && path.state != PathState::Unconfirmed;
-        match self {
-            Self::Wanted => path.state == PathState::Active && path.is_wanted(),
-            Self::Working => path.state == PathState::Active,
-            Self::Suspect => path.state == PathState::Suspect,
-            Self::Any => verified,
-        }
     }
 }

@@ -46,8 +46,10 @@ impl Association {
     fn next_reinjection(&mut self, now: Instant) -> Option<(Standstill, u64, PathId)> {
         let why = match self.sender.queue.is_idle() {
             true => Standstill::Tail,
-            // Else the congestion windows are what stops the flow.
-            false if self.paths.iter().any(|p| p.has_room()) => Standstill::Buffers,
+            // Else the congestion windows are what stops the flow, or the scheduler does.
+            false if !self.sender.held_back && self.paths.iter().any(|p| p.has_room()) => {
+                Standstill::Buffers
+            }
             false => return None,
         };
         let headers = COMMON_HEADER_LEN + self.auth_overhead();
@@ -59,6 +61,7 @@ impl Association {
             };
             if let Fate::InFlight(shot) = chunk.fate
                 && outstanding.may_repeat(index, now)
+                && !self.sender.copies.contains(index)
             {
                 let (at, len) = (chunk.sent_at, chunk.packet_len(headers));
                 match reinject::select(now, &self.paths, why, shot.path, at, len) {

@@ -8,7 +8,7 @@ use super::spurious::{self, Proof};
 use crate::cmt::cuc;
 use crate::path::{PathId, PathState, Paths};
 use crate::recovery::Resent;
-use crate::send::{BadAck, Claims, Fate, SentChunk, Shot};
+use crate::send::{BadAck, Claims, Copies, Fate, SentChunk, Shot};
 use crate::time::Instant;
 
 /// What SACK and NR-SACK have in common.
@@ -135,13 +135,16 @@ impl Association {
         }
         let (paths, sender) = (&mut self.paths, &mut self.sender);
         let (resent, queue) = (&mut sender.resent, &mut sender.queue);
+        let copies = &mut sender.copies;
+        let ctx = (now, arrived_on);
         let mut bytes = 0;
         let result = sender.outstanding.acknowledge(
             cumulative,
             claims,
             |index, chunk| {
                 bytes += chunk.payload.len() as u64;
-                on_chunk_acked(now, paths, resent, index, chunk);
+                on_copy_acked(paths, copies, index);
+                on_chunk_acked(ctx, paths, resent, index, chunk);
             },
             |stream, ssn| queue.on_passed(stream, ssn),
         );
@@ -233,8 +236,16 @@ impl Association {
     }
 }
 
+fn on_copy_acked(paths: &mut Paths, copies: &mut Copies, index: u64) {
+    if let Some(copied) = copies.take(index)
+        && let Some(path) = paths.get_mut(copied.path)
+    {
+        path.copied -= copied.bytes;
+    }
+}
+
 fn on_chunk_acked(
-    now: Instant,
+    (now, arrived_on): (Instant, PathId),
     paths: &mut Paths,
     resent: &mut Resent,
     index: u64,
@@ -250,7 +261,10 @@ fn on_chunk_acked(
             let size = COMMON_HEADER_LEN + chunk.flight_bytes() as usize;
             path.size.on_delivered(size);
             path.ecn.on_delivered(chunk.ecn_capable);
-            let (sent_at, sent_once) = (chunk.sent_at, chunk.transmissions == 1);
+            // Each copy is acknowledged where it arrived.
+            let arrived_here = !chunk.moved || arrived_on == shot.path;
+            let sent_once = chunk.transmissions == 1 && arrived_here;
+            let sent_at = chunk.sent_at;
             if sent_once {
                 let rack = &mut path.recovery.rack;
                 rack.on_delivered(now, shot.number, now - sent_at);

@@ -98,7 +98,7 @@ impl Path {
         match &self.recovery.prr {
             // With nothing in flight no acknowledgement would ever let anything go.
             Some(prr) if self.in_flight > 0 && prr.governs() => prr.has_room(),
-            _ => self.in_flight < self.controller.window(),
+            _ => self.in_flight + self.copied < self.controller.window(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::path::{FourTuple, Path, PathId, PathState, Wish};
+use crate::sched::PathView;
 use crate::time::Instant;
 
 /// A snapshot of a path. Bytes are whole packets (UDP payload), times are as measured.
@@ -58,6 +59,9 @@ pub struct PathInfo {
     /// Bytes of user data in flight elsewhere that were sent here as well, because they held up
     /// the flow.
     pub reinjected_bytes: u64,
+    /// Bytes of user data in flight elsewhere that were sent here as well because the scheduler
+    /// wants redundancy.
+    pub copied_bytes: u64,
     /// Timeouts in a row.
     pub error_count: u32,
     /// When a packet last arrived.
@@ -67,6 +71,20 @@ pub struct PathInfo {
 }
 
 impl Path {
+    /// What a scheduler sees of the path, but for the choice of the primary and whether it is
+    /// ready.
+    pub(crate) fn view(&self) -> PathView {
+        let mut view = PathView::new(self.id);
+        view.ready = false;
+        view.srtt = self.rtt.srtt();
+        view.rtt_variation = self.rtt.variation();
+        view.window = self.controller.window();
+        view.in_flight = self.in_flight + self.copied;
+        view.packet_size = self.size.current() as u64;
+        view.delivery_rate = self.rate.get().map(|bytes| bytes.saturating_mul(8));
+        view
+    }
+
     pub(crate) fn info(&self, primary: bool, switch_delay: Option<Duration>) -> PathInfo {
         PathInfo {
             id: self.id,
@@ -93,6 +111,7 @@ impl Path {
             spurious_losses: self.counters.spurious_losses,
             undone_reductions: self.counters.undone_reductions,
             reinjected_bytes: self.counters.reinjected_bytes,
+            copied_bytes: self.counters.copied_bytes,
             error_count: self.error_count,
             last_received: self.last_received,
             switch_delay,

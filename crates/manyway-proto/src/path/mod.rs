@@ -113,6 +113,7 @@ pub(crate) struct PathCounters {
     pub(crate) spurious_losses: u64,
     pub(crate) undone_reductions: u64,
     pub(crate) reinjected_bytes: u64,
+    pub(crate) copied_bytes: u64,
 }
 
 /// The deadlines of a path.
@@ -152,6 +153,8 @@ pub(crate) struct Path {
     pub(crate) sent: SentLog,
     /// Bytes of DATA chunks in flight.
     pub(crate) in_flight: u64,
+    /// Bytes of copies of chunks that are in flight on other paths.
+    pub(crate) copied: u64,
     pub(crate) recovery: Recovery,
     pub(crate) rate: DeliveryRate,
     pub(crate) sampler: RateSampler,
@@ -199,6 +202,7 @@ impl Path {
             pacer: Pacer::new(now),
             sent: SentLog::default(),
             in_flight: 0,
+            copied: 0,
             recovery: Recovery::default(),
             rate: DeliveryRate::default(),
             sampler: RateSampler::default(),

@@ -2,6 +2,7 @@
 
 mod abandon;
 mod claims;
+mod copies;
 mod forward;
 mod immediate;
 mod options;
@@ -16,6 +17,7 @@ use crate::time::Instant;
 
 pub(crate) use abandon::{BegunId, Limited, Membership};
 pub(crate) use claims::{BadAck, Claims};
+pub(crate) use copies::{Copied, Copies};
 pub(crate) use forward::Forward;
 pub(crate) use immediate::Afterwards;
 pub use options::SendOptions;
@@ -49,6 +51,10 @@ pub(crate) struct Sender {
     pub(crate) expendable: Expendable,
     /// The peer understands that sent messages are given up.
     pub(crate) can_abandon_sent: bool,
+    /// The scheduler waits for a better path than those that are ready.
+    pub(crate) held_back: bool,
+    /// What went out on a second path before anything was lost.
+    pub(crate) copies: Copies,
     /// What the peer was told of messages given up.
     pub(crate) forward: Forward,
 }

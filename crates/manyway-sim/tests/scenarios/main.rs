@@ -16,6 +16,7 @@ mod moves;
 mod partial;
 mod recovery;
 mod resets;
+mod schedulers;
 mod sharing;
 mod sizes;
 mod steering;
