@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use manyway_proto::{
-    AssocId, Connect, Endpoint, EndpointConfig, Event, Extension, FourTuple, Instant, Message,
-    PathId, Port, Reliability, SendOptions, StreamId, StreamSchedulerKind, Wish,
+    AssocId, Connect, ControllerKind, Endpoint, EndpointConfig, Event, Extension, FourTuple,
+    Instant, Message, PathId, Port, Reliability, SendOptions, StreamId, StreamSchedulerKind, Wish,
 };
 use manyway_wire::{ChecksumPolicy, Chunk, CommonHeader, Packet};
 
@@ -250,6 +250,10 @@ impl Live {
                 9..60 => {
                     let kind = usize::from(input.u8()) % StreamSchedulerKind::ALL.len();
                     assoc.set_stream_scheduler(StreamSchedulerKind::ALL[kind].build());
+                }
+                99..130 => {
+                    let kind = usize::from(input.u8()) % ControllerKind::ALL.len();
+                    assoc.set_congestion_control(now, ControllerKind::ALL[kind]);
                 }
                 60..99 => {
                     let (stream, value) = (StreamId(u16::from(input.u8()) % 20), input.u8());

@@ -69,7 +69,7 @@ pub use cc::{
     Acked, Congestion, CongestionController, ControllerKind, ControllerSetup, CustomController,
     LostPacket, Predecessor, RateSample, Sent, Share, Signal, UnknownController,
 };
-pub use cc::{Balia, Cubic, Lia, Olia, Reno};
+pub use cc::{Balia, Bbr, Cubic, Lia, Olia, Reno};
 pub use config::{EndpointConfig, TransportConfig};
 pub use ecn::Ecn;
 pub use endpoint::{Connect, Endpoint, EndpointStats, Transmit};

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use manyway_proto::{
-    AssocId, Association, CloseReason, EndpointConfig, Event, Extension, Message, MessagePart,
-    PartStatus, PathId, Reliability, SendOptions, StreamId, StreamSchedulerKind, Wish,
+    AssocId, Association, CloseReason, ControllerKind, EndpointConfig, Event, Extension, Message,
+    MessagePart, PartStatus, PathId, Reliability, SendOptions, StreamId, StreamSchedulerKind, Wish,
 };
 use manyway_sim::network::{Action, Direction, HostId, Verdict};
 use manyway_sim::station::Station;
@@ -95,6 +95,10 @@ enum Op {
         path: u32,
         backup: bool,
     },
+    Control {
+        side: usize,
+        kind: usize,
+    },
     AddPath {
         path: usize,
     },
@@ -169,6 +173,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (side.clone(), id.clone()).prop_map(|(side, path)| Op::SetPrimary { side, path }),
         2 => (side.clone(), id.clone(), any::<bool>())
             .prop_map(|(side, path, backup)| Op::SetWish { side, path, backup }),
+        2 => (side.clone(), 0..ControllerKind::ALL.len())
+            .prop_map(|(side, kind)| Op::Control { side, kind }),
         1 => path.prop_map(|path| Op::AddPath { path }),
         1 => (side.clone(), id).prop_map(|(side, path)| Op::RemovePath { side, path }),
         4 => (side.clone(), 0..16_u8, any::<bool>())
@@ -385,6 +391,10 @@ impl World {
             Op::SetWish { side, path, backup } => {
                 let wish = if backup { Wish::Backup } else { Wish::Active };
                 let _ = self.command(side, |now, a| a.set_wish(now, PathId::new(path), wish));
+            }
+            Op::Control { side, kind } => {
+                let kind = ControllerKind::ALL[kind];
+                self.command(side, |now, a| a.set_congestion_control(now, kind));
             }
             Op::AddPath { path } => {
                 let locals = self.scene.network.addresses(self.scene.client);

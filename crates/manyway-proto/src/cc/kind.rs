@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::cc::{Balia, CongestionController, Cubic, Lia, Olia, Reno};
+use crate::cc::{Balia, Bbr, CongestionController, Cubic, Lia, Olia, Reno};
 use crate::time::Instant;
 
 /// Which controller a path gets.
@@ -15,6 +15,8 @@ pub enum ControllerKind {
     /// RFC 9438.
     #[default]
     Cubic,
+    /// draft-ietf-ccwg-bbr: by bandwidth and round-trip time instead of losses.
+    Bbr,
     /// RFC 6356: the association's paths together take no more of a bottleneck that they share than
     /// one flow does.
     Lia,
@@ -30,13 +32,21 @@ pub enum ControllerKind {
 
 impl ControllerKind {
     /// Those of this crate.
-    pub const ALL: [Self; 5] = [Self::Cubic, Self::Reno, Self::Lia, Self::Olia, Self::Balia];
+    pub const ALL: [Self; 6] = [
+        Self::Cubic,
+        Self::Reno,
+        Self::Bbr,
+        Self::Lia,
+        Self::Olia,
+        Self::Balia,
+    ];
 
     /// A controller for a path.
     pub fn build(self, setup: &ControllerSetup) -> Box<dyn CongestionController> {
         match self {
             Self::Reno => Box::new(Reno::new(setup)),
             Self::Cubic => Box::new(Cubic::new(setup)),
+            Self::Bbr => Box::new(Bbr::new(setup)),
             Self::Lia => Box::new(Lia::new(setup)),
             Self::Olia => Box::new(Olia::new(setup)),
             Self::Balia => Box::new(Balia::new(setup)),
@@ -49,6 +59,7 @@ impl ControllerKind {
         match self {
             Self::Reno => "reno",
             Self::Cubic => "cubic",
+            Self::Bbr => "bbr",
             Self::Lia => "lia",
             Self::Olia => "olia",
             Self::Balia => "balia",

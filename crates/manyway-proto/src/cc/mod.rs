@@ -10,6 +10,7 @@
 //! | `kind` | which controller a path gets, and what it begins with |
 //! | `reno`, `cubic` | controllers of one path |
 //! | `lia`, `olia`, `balia` | controllers of several paths that may share a bottleneck |
+//! | `bbr` | a controller by a model of the path |
 //! | `aimd` | what Reno and they have in common |
 //! | `hystart` | how slow start ends (RFC 9406) |
 //! | `rate` | how fast a path delivers |
@@ -17,6 +18,7 @@
 
 mod aimd;
 mod balia;
+mod bbr;
 mod controller;
 mod cubic;
 mod hystart;
@@ -28,6 +30,7 @@ mod rate;
 mod reno;
 
 pub use balia::Balia;
+pub use bbr::Bbr;
 pub use controller::{Acked, Congestion, CongestionController, Sent, Share, Signal};
 pub use cubic::Cubic;
 pub use kind::{ControllerKind, ControllerSetup, CustomController, Predecessor, UnknownController};

@@ -19,9 +19,13 @@ pub(super) fn new_controller(
 }
 
 impl Path {
-    /// Another controller takes over, with what is known of the path. What is in flight stays.
+    /// Another controller takes over, with what is known of the path, unless it is
+    /// of that kind already. What is in flight stays.
     pub(crate) fn change_controller(&mut self, now: Instant, kind: ControllerKind) {
         let old = &self.controller;
+        if old.name() == kind.name() {
+            return;
+        }
         let predecessor = Predecessor::new(old.successor_window(), old.in_slow_start())
             .on_path(self.recovery.rack.min_rtt(), self.rate.get());
         let setup = ControllerSetup::new(self.size.current() as u64);

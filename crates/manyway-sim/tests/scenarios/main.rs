@@ -3,6 +3,7 @@
 mod acknowledging;
 mod aggregation;
 mod both_ends;
+mod congestion;
 mod cuts;
 mod ecn;
 mod ending;
