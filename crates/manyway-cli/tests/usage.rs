@@ -73,6 +73,7 @@ fn wrong_usage_exits_with_2() {
     assert_fails(&["perf"], 2, "--server");
     assert_fails(&["perf", "-s", "-c", "localhost"], 2, "cannot be used with");
     assert_fails(&["perf", "-c", "localhost", "-t", "0"], 2, "--time");
+    assert_fails(&["perf", "-s", "--cc", "vegas"], 2, "cubic, reno, bbr");
 }
 
 #[test]

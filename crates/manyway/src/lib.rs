@@ -52,10 +52,10 @@ pub use manyway_proto::{
     AddressRefusal, AssocState, AssocStats, AuthConfig, AuthKeyError, AuthSecret, ChunkType,
     CloseReason, Congestion, CongestionController, ControllerKind, ControllerSetup,
     CustomController, EndpointStats, Event, Extension, Extensions, FourTuple, FrontMessage, HmacId,
-    KeyId, ListenError, LostPacket, LowestRtt, Message, MessagePart, PartStatus, PathError, PathId,
-    PathInfo, PathState, PathView, Ppid, Predecessor, RateSample, Reliability, Scheduler,
-    SendOptions, Sent, Share, Signal, StreamError, StreamId, StreamScheduler, StreamSchedulerKind,
-    StreamView, TransportConfig, UnknownController, Wish,
+    Instant, KeyId, ListenError, LostPacket, LowestRtt, Message, MessagePart, PartStatus,
+    PathError, PathId, PathInfo, PathState, PathView, Ppid, Predecessor, RateSample, Reliability,
+    Scheduler, SendOptions, Sent, Share, Signal, StreamError, StreamId, StreamScheduler,
+    StreamSchedulerKind, StreamView, TransportConfig, UnknownController, Wish,
 };
 
 /// The UDP port of SCTP encapsulated in UDP (RFC 6951, section 5.1).

@@ -50,3 +50,11 @@ fn a_late_message_is_given_up() {
         "message 42 was given up; begun: false\n"
     );
 }
+
+#[test]
+fn congestion_control_changes_while_data_flow() {
+    assert_eq!(
+        output("congestion"),
+        "cubic reno bbr lia olia balia gentle\n"
+    );
+}
