@@ -109,7 +109,8 @@ pub struct TransportConfig {
     pub probe_interval_max: Duration,
     /// Bytes accepted from the application and not yet acknowledged. Default 4 MiB.
     pub send_buffer: usize,
-    /// Bytes received and not yet read by the application; the advertised window. Default 4 MiB.
+    /// Bytes received and not yet read by the application; the advertised window. Default 4 MiB,
+    /// at least 1,500 bytes.
     pub receive_buffer: usize,
     /// Largest message, sent or received. Default 1 MiB.
     pub max_message_size: usize,
@@ -118,9 +119,9 @@ pub struct TransportConfig {
     /// given out too, and the size of what is received is not limited. Default `None`: only whole
     /// messages, up to [`TransportConfig::max_message_size`].
     pub partial_delivery_point: Option<usize>,
-    /// Outgoing streams asked for. Default 16.
+    /// Outgoing streams asked for, at least 1. Default 16.
     pub outbound_streams: u16,
-    /// Incoming streams allowed. Default 2,048.
+    /// Incoming streams allowed, at least 1. Default 2,048.
     pub inbound_streams: u16,
     /// Paths held at once, of which candidates that strangers may cause are a part. Default 16.
     pub max_paths: usize,
@@ -253,7 +254,25 @@ impl Default for TransportConfig {
     }
 }
 
+/// The least receive window that INIT and INIT-ACK may offer (RFC 9260, section 3.3.2), bytes.
+pub(crate) const MIN_WINDOW: u32 = 1500;
+
 impl TransportConfig {
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-3.3.2
+    //# The Advertised Receiver Window Credit MUST NOT be smaller than 1500.
+    //# The value of 0 MUST NOT be used.
+    //# The value 0 MUST NOT be used.
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-3.3.3
+    //# The Advertised Receiver Window Credit MUST NOT be smaller than 1500.
+    //# The value 0 MUST NOT be used.
+    /// The same with what every peer has to be offered: a window and a stream each way.
+    pub(crate) fn offerable(mut self) -> Self {
+        self.receive_buffer = self.receive_buffer.max(MIN_WINDOW as usize);
+        self.outbound_streams = self.outbound_streams.max(1);
+        self.inbound_streams = self.inbound_streams.max(1);
+        self
+    }
+
     /// The extensions that peers are told of.
     pub(crate) fn offer(&self) -> Extensions {
         match self.error_detection {

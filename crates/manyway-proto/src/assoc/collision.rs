@@ -86,9 +86,8 @@ impl Association {
             }
         }
         let back = self.paths.by_tuple(&tuple).or_else(|| self.paths.best());
-        let waits = self.outbox.contains(|c| matches!(c, Control::CookieAck));
-        if let Some(id) = back.filter(|_| !waits) {
-            self.outbox.push(id, Control::CookieAck);
+        if let Some(id) = back {
+            self.outbox.push_cookie_ack(id);
         }
     }
 

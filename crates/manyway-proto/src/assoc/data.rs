@@ -99,6 +99,7 @@ impl Association {
         let lowest = ctx.lowest_tsn.filter(|lowest| lowest.is_before(data.tsn));
         ctx.lowest_tsn = Some(lowest.unwrap_or(data.tsn));
         let contiguous_before = self.receiver.tsns.is_contiguous();
+        let is_first = self.stats.bytes_received == 0;
         let mut urgency = if data.flags.immediate {
             Urgency::Immediate
         } else {
@@ -119,6 +120,11 @@ impl Association {
                 }
                 if !contiguous_before || !self.receiver.tsns.is_contiguous() {
                     urgency = urgency.max(Urgency::Gap);
+                }
+                //= https://www.rfc-editor.org/rfc/rfc9260#section-5.1
+                //# After the reception of the first DATA chunk in an association, the endpoint MUST immediately respond with a SACK chunk to acknowledge the DATA chunk.
+                if is_first {
+                    urgency = Urgency::Immediate;
                 }
             }
         }

@@ -19,6 +19,9 @@ impl Association {
     /// The mark of the next packet with data on the path.
     pub(super) fn mark_for(&self, id: PathId) -> Option<Ecn> {
         let anew = !self.sender.outstanding.has_lost() && !self.sender.queue.is_idle();
+        //= https://www.rfc-editor.org/rfc/rfc3168#section-6.1.6
+        //# Therefore, the TCP data sender MUST NOT set either an ECT codepoint or the CWR bit on window probe packets.
+        let anew = anew && !self.sender.peer_full;
         let usable = self.paths.get(id).is_some_and(|p| p.ecn.is_usable());
         (self.has(Extension::Ecn) && anew && usable).then_some(Ecn::Ect0)
     }

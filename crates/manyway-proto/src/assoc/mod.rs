@@ -265,7 +265,7 @@ impl Association {
         } else if let Some(path) = assoc.paths.get_mut(path) {
             path.heartbeats.due = true;
         }
-        assoc.outbox.push(path, outbox::Control::CookieAck);
+        assoc.outbox.push_cookie_ack(path);
         assoc.events.push_back(Event::Incoming);
         assoc
     }

@@ -49,6 +49,17 @@ impl Outbox {
         }
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-3.3.12
+    //# This chunk MUST precede any DATA or SACK chunk sent within the association
+    //= https://www.rfc-editor.org/rfc/rfc9260#section-5.1.5
+    //# the COOKIE ACK chunk MUST be the first chunk in the SCTP packet
+    /// COOKIE-ACK leaves before all that waits, once.
+    pub(super) fn push_cookie_ack(&mut self, path: PathId) {
+        if !self.contains(|control| matches!(control, Control::CookieAck)) {
+            self.queue.push_front((path, Control::CookieAck));
+        }
+    }
+
     /// An ABORT makes everything else pointless.
     pub(super) fn replace_all(&mut self, path: PathId, control: Control) {
         self.queue.clear();

@@ -1,6 +1,8 @@
 //! Which packet leaves next, and on which path.
 
-use manyway_wire::{COMMON_HEADER_LEN, CommonHeader, CookieEcho, PacketWriter, VerificationTag};
+use manyway_wire::{
+    COMMON_HEADER_LEN, CommonHeader, CookieEcho, EncodeChunk, PacketWriter, VerificationTag,
+};
 
 use super::{AssocState, Association};
 use crate::cmt::rtx;
@@ -223,9 +225,14 @@ impl Association {
         self.begin_auth(id, first, &mut writer);
         if first {
             self.bundle_control(id, &mut writer);
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-3.3.7
+        //# Control chunks (except for INIT, INIT ACK, and SHUTDOWN COMPLETE) MAY be bundled with an ABORT chunk, but they MUST be placed before the ABORT chunk in the SCTP packet; otherwise, they will be ignored by the receiver.
+        //
+        // Nothing goes with the last word, which may also be SHUTDOWN-COMPLETE.
+        if first && !self.is_closed() {
             self.bundle_heartbeat(now, id, &mut writer);
-            if self.receiver.sack.is_pending() && self.sack_path() == Some(id) && !self.is_closed()
-            {
+            if self.receiver.sack.is_pending() && self.sack_path() == Some(id) {
                 self.bundle_sack(&mut writer);
             }
             self.bundle_forward_tsn(now, id, &mut writer);
@@ -299,11 +306,16 @@ impl Association {
         } else {
             VerificationTag(0)
         };
-        let mut writer = PacketWriter::new(buf, &self.header(tag), size);
+        // A cookie of any size goes back; IP fragments a packet that is too large for the path.
+        let echo = CookieEcho {
+            cookie: cookie.as_deref().unwrap_or_default(),
+        };
+        let needed = COMMON_HEADER_LEN + self.auth_overhead() + echo.encoded_len() + 3;
+        let mut writer = PacketWriter::new(buf, &self.header(tag), size.max(needed));
         match &cookie {
-            Some(cookie) => {
+            Some(_) => {
                 self.auth_before_cookie(&mut writer);
-                if !writer.push(&CookieEcho { cookie }) {
+                if !writer.push(&echo) {
                     drop(writer);
                     self.violate(now, "a state cookie that fills more than a packet");
                     return None;
@@ -323,7 +335,7 @@ impl Association {
         let len = self.complete(protection, writer);
         self.on_handshake_sent(now);
         self.on_packet_sent(now, id, len);
-        self.one_packet(id, len, false)
+        self.one_packet(id, len, len > size)
     }
 
     /// A packet that tests whether larger ones pass.

@@ -11,7 +11,7 @@ use manyway_wire::{
 
 use super::auth::{AuthOffer, OfferReader};
 use super::{AssocState, Association, Extension, Extensions, NewAssociation};
-use crate::config::TransportConfig;
+use crate::config::{MIN_WINDOW, TransportConfig};
 use crate::error::CloseReason;
 use crate::event::Event;
 use crate::path::FourTuple;
@@ -26,8 +26,6 @@ const PADDED_INIT: usize = 576;
 const MAX_DOUBLINGS: u32 = 4;
 /// Addresses that INIT-ACK names: it must fit one packet with the cookie.
 pub(crate) const MAX_OWN_ADDRESSES: usize = 8;
-/// The least receive window of a peer (RFC 9260, section 3.3.2), bytes.
-const MIN_WINDOW: u32 = 1500;
 /// Addresses of the peer that are remembered.
 pub(crate) const MAX_PEER_ADDRESSES: usize = 16;
 
@@ -170,9 +168,11 @@ pub(crate) fn local_parameters(
         auth.announce(&mut list);
     }
     for address in addresses {
-        list.push(&match address {
-            IpAddr::V4(ip) => Parameter::Ipv4(*ip),
-            IpAddr::V6(ip) => Parameter::Ipv6(*ip),
+        //= https://www.rfc-editor.org/rfc/rfc9260#section-3.3.2.1.2
+        //# A sender MUST NOT use an IPv4-mapped IPv6 address [RFC4291] but SHOULD instead use an IPv4 Address parameter for an IPv4 address.
+        list.push(&match address.to_canonical() {
+            IpAddr::V4(ip) => Parameter::Ipv4(ip),
+            IpAddr::V6(ip) => Parameter::Ipv6(ip),
         });
     }
     list

@@ -113,7 +113,6 @@ impl Aimd {
 
     pub(super) fn set_packet_size(&mut self, bytes: u64) {
         self.packet_size = bytes;
-        self.window = self.window.max(bytes);
     }
 
     fn least(&self) -> u64 {

@@ -219,6 +219,8 @@ impl CongestionController for Cubic {
         self.window < self.threshold
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+    //# An update to the PLPMTU (or MPS) MUST NOT increase the congestion window measured in bytes [RFC4821].
     fn set_packet_size(&mut self, bytes: u64) {
         let ratio = self.packet_size as f64 / bytes as f64;
         self.w_max *= ratio;
@@ -226,7 +228,6 @@ impl CongestionController for Cubic {
         self.before = None;
         self.packet_size = bytes;
         self.epoch = None;
-        self.window = self.window.max(bytes);
     }
 
     fn name(&self) -> &'static str {
@@ -345,5 +346,18 @@ mod tests {
         assert_eq!(cubic.threshold, 7000);
         assert_eq!(cubic.window(), 1000);
         assert!(cubic.in_slow_start());
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+    //= type=test
+    //# An update to the PLPMTU (or MPS) MUST NOT increase the congestion window measured in bytes [RFC4821].
+    #[test]
+    fn larger_packets_make_no_larger_window() {
+        let mut cubic = Cubic::new(&ControllerSetup::new(1000));
+        cubic.on_timeout(Instant::ZERO);
+        for bytes in [1472, 8972] {
+            cubic.set_packet_size(bytes);
+            assert_eq!(cubic.window(), 1000);
+        }
     }
 }

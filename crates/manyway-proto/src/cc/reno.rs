@@ -66,6 +66,8 @@ impl CongestionController for Reno {
         self.aimd.in_slow_start()
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+    //# An update to the PLPMTU (or MPS) MUST NOT increase the congestion window measured in bytes [RFC4821].
     fn set_packet_size(&mut self, bytes: u64) {
         self.aimd.set_packet_size(bytes);
     }
@@ -146,5 +148,18 @@ mod tests {
             },
         );
         assert_eq!(reno.window(), 10_000);
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+    //= type=test
+    //# An update to the PLPMTU (or MPS) MUST NOT increase the congestion window measured in bytes [RFC4821].
+    #[test]
+    fn larger_packets_make_no_larger_window() {
+        let mut reno = Reno::new(&ControllerSetup::new(1000));
+        reno.on_timeout(Instant::ZERO);
+        for bytes in [1472, 8972] {
+            reno.set_packet_size(bytes);
+            assert_eq!(reno.window(), 1000);
+        }
     }
 }

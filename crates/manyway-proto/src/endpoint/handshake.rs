@@ -119,7 +119,9 @@ impl Endpoint {
         let ack = InitAck {
             initiate_tag: cookie.local_tag,
             a_rwnd: u32::try_from(self.transport.receive_buffer).unwrap_or(u32::MAX),
-            outbound_streams: self.transport.outbound_streams,
+            //= https://www.rfc-editor.org/rfc/rfc9260#section-3.3.3
+            //# The value of 0 MUST NOT be used, and the value MUST NOT be greater than the MIS value sent in the INIT chunk.
+            outbound_streams: self.transport.outbound_streams.min(init.inbound_streams),
             inbound_streams: self.transport.inbound_streams,
             initial_tsn: cookie.local_initial_tsn,
             parameters: parameters.as_parameters(),

@@ -205,7 +205,7 @@ impl Endpoint {
         let mut key = [0; 32];
         rng.fill_bytes(&mut key);
         Self {
-            transport: Arc::new(config.transport.clone()),
+            transport: Arc::new(config.transport.clone().offerable()),
             cookies: CookieJar::new(
                 key,
                 config.cookie_lifetime + config.max_cookie_lifetime_increment,

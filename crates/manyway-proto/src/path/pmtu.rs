@@ -77,7 +77,7 @@ impl PacketSize {
         }
     }
 
-    //= https://www.rfc-editor.org/rfc/rfc8899#section-1
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-3
     //# A PL MUST NOT send a datagram (other than a probe packet) with a size at the PL that is larger than the current PLPMTU
     //
     // The exception are chunks cut for a larger size, which IP fragments.
@@ -201,7 +201,7 @@ impl PacketSize {
     }
 
     /// The path works again. If it was gone for long, it may be another one.
-    //= https://www.rfc-editor.org/rfc/rfc8899#section-9
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-3
     //# It is RECOMMENDED that methods determine whether the path has changed since it last measured the path
     pub(crate) fn on_return(&mut self, gone_for_long: bool) {
         self.probed = None;
@@ -277,7 +277,7 @@ impl PacketSize {
     //= https://www.rfc-editor.org/rfc/rfc8899#section-4.6.2
     //# PTB messages that have been validated MAY be utilized by the DPLPMTUD algorithm but MUST NOT be used directly to set the PLPMTU
     pub(crate) fn on_too_big(&mut self, size: usize) -> bool {
-        //= https://www.rfc-editor.org/rfc/rfc8899#section-6
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
         //# A PL_PTB_SIZE that is greater than that currently probed SHOULD be ignored
         let asked = self.probed.unwrap_or(0).max(self.current);
         if size < self.min || size >= asked {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use manyway_proto::{AssocStats, Ecn, EndpointConfig, Extension, FourTuple, Message};
-use manyway_wire::{Chunk, ChunkType, Cwr, Ecne, EncodeChunk, Tsn};
+use manyway_wire::{Chunk, ChunkType, Cwr, Ecne, EncodeChunk, Sack, Tsn};
 
 use crate::pair::{Pair, Seen, address, kinds, packet};
 
@@ -171,4 +171,24 @@ fn without_negotiation_nothing_is_marked_and_echoes_mean_nothing() {
         (counters.congestion_reductions, counters.congestion_marks),
         (0, 0)
     );
+}
+
+//= https://www.rfc-editor.org/rfc/rfc3168#section-6.1.6
+//= type=test
+//# Therefore, the TCP data sender MUST NOT set either an ECT codepoint or the CWR bit on window probe packets.
+#[test]
+fn a_probe_of_a_closed_window_is_not_marked() {
+    for (a_rwnd, mark) in [(1 << 20, Some(Ecn::Ect0)), (0, None)] {
+        let mut pair = Pair::established();
+        let first = pair.next_tsn[1];
+        send(&mut pair, 1);
+        marks(&mut pair);
+        let sack = Sack {
+            a_rwnd,
+            ..pair.sack(first)
+        };
+        pair.inject(&[&sack]);
+        send(&mut pair, 1);
+        assert_eq!(marks(&mut pair), [mark]);
+    }
 }

@@ -503,3 +503,80 @@ fn nobody_is_told_who_did_not_ask() {
     let client = pair.ends[0].association(pair.ids[0].unwrap()).unwrap();
     assert_eq!(client.stats().abandoned.unsent, 1);
 }
+
+//= https://www.rfc-editor.org/rfc/rfc3758#section-3.5
+//= type=test
+//# F5) If the decision to "abandon" a chunk is made, no matter how such a decision is made, the appropriate congestion adjustment MUST be made as specified in RFC 2960 if the chunk would have been marked for retransmission later (e.g., either by T3-Timeout or by Fast Retransmit).
+//= https://www.rfc-editor.org/rfc/rfc7496#section-3.1
+//= type=test
+//# The sender MUST perform all other actions required for processing the retransmission event, such as adapting the congestion window and the retransmission timeout.
+#[test]
+fn what_is_given_up_instead_of_sent_again_costs_the_window_and_the_patience_as_well() {
+    let path = |pair: &Pair| {
+        let client = pair.ends[0].association(pair.ids[0].unwrap()).unwrap();
+        client.paths().next().unwrap()
+    };
+    for arrives in [true, false] {
+        let mut pair = Pair::established();
+        let before = path(&pair);
+        for number in 0..5 {
+            let message = numbered(0, number, 1000);
+            send(&mut pair, message, options(ONCE, 0)).unwrap();
+        }
+        let sent = pair.take(0);
+        if arrives {
+            // All but the first.
+            sent.into_iter()
+                .skip(1)
+                .for_each(|seen| pair.deliver(1, seen.bytes));
+            pair.take(1)
+                .into_iter()
+                .for_each(|seen| pair.deliver(0, seen.bytes));
+        } else {
+            while path(&pair).timeouts == 0 {
+                pair.next_timeout(0);
+            }
+            assert!(path(&pair).rto >= 2 * before.rto);
+        }
+        let after = path(&pair);
+        assert!(after.cwnd < before.cwnd, "{after:?}");
+        assert_eq!(after.retransmitted_bytes, 0);
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc3758#section-3.5
+//= type=test
+//# IMPLEMENTATION NOTE: It is an implementation decision as to which destination address it is to be sent to, the only restriction being that the address MUST be one that is CONFIRMED.
+#[test]
+fn nobody_is_told_at_an_address_that_is_not_confirmed() {
+    let mut pair = Pair::established();
+    let (now, id) = (pair.now, pair.ids[0].unwrap());
+    let first = crate::pair::address(0);
+    let mut second = first;
+    second.set_port(9900);
+    let client = pair.ends[0].association_mut(now, id).unwrap();
+    client.add_path(now, second, None).unwrap();
+    pair.take(0);
+    for number in 0..5 {
+        let message = numbered(0, number, 1000);
+        send(&mut pair, message, options(ONCE, 0)).unwrap();
+    }
+    // Nothing arrives.
+    let (mut told, mut elsewhere) = (0, 0);
+    let mut buf = Vec::new();
+    while let Some(at) = pair.ends[0].poll_timeout() {
+        while let Some(transmit) = pair.ends[0].poll_transmit(pair.now, 1, &mut buf) {
+            let seen = Seen {
+                header: crate::pair::no_header(),
+                bytes: Bytes::copy_from_slice(&buf[..transmit.size]),
+            };
+            let tells = seen.kinds().contains(&ChunkType::FORWARD_TSN);
+            assert!(!tells || transmit.path.local == first);
+            told += usize::from(tells);
+            elsewhere += usize::from(transmit.path.local == second);
+        }
+        pair.now = pair.now.max(at);
+        pair.ends[0].handle_timeout(pair.now);
+    }
+    assert!(told > 0 && elsewhere > 0, "{told} {elsewhere}");
+}

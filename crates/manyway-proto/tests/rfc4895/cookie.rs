@@ -174,3 +174,13 @@ fn a_packet_of_nobody_with_an_auth_chunk_is_out_of_the_blue() {
     plain.send_signed(&[&CookieAck]);
     assert!(plain.take().is_empty());
 }
+
+#[test]
+fn a_cookie_tells_no_key() {
+    //= https://www.rfc-editor.org/rfc/rfc4895#section-6.3
+    //= type=test
+    //# the cookie contained in an INIT-ACK chunk and in a COOKIE-ECHO chunk MUST NOT contain any endpoint pair shared keys
+    let cookie = server().cookie;
+    assert!(cookie.len() > 32);
+    assert!(!cookie.windows(6).any(|part| part == b"secret"));
+}

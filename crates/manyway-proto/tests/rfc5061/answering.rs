@@ -482,3 +482,41 @@ fn a_preferred_address_becomes_the_primary() {
     let primary = plain.assoc().paths().find(|p| p.primary).unwrap();
     assert_eq!(primary.four_tuple.remote.ip(), two);
 }
+
+#[test]
+fn answers_that_do_not_share_a_packet_are_all_given_and_kept() {
+    //= https://www.rfc-editor.org/rfc/rfc5061#section-5.2
+    //= type=test
+    //# E7) While processing the ASCONF Chunks in the SCTP packet, if the response packet will exceed the PMTU of the return path, the receiver MUST stop adding additional ASCONF-ACKs into the response packet but MUST continue to process all of the ASCONF Chunks, saving ASCONF-ACK Chunk responses in its cached copy.
+    let mut plain = established();
+    let mtu = plain.assoc().paths().next().unwrap().mtu;
+    let one = ip(theirs(1));
+    // Each refusal copies the request, and is larger.
+    let deletes = vec![AsconfAction::Delete(one); 35];
+    let requests = [asconf(100, one, &deletes), asconf(101, one, &deletes)];
+    for _ in 0..2 {
+        plain.send_signed(&[&requests[0], &requests[1]]);
+        let sent = plain.take();
+        assert!(sent.iter().all(|seen| seen.bytes.len() <= mtu));
+        let in_each = |seen| acks(std::slice::from_ref(seen)).len();
+        assert_eq!(sent.iter().map(in_each).max(), Some(1));
+        let serials: Vec<_> = acks(&sent).into_iter().map(|(serial, _)| serial).collect();
+        assert_eq!(serials, [100, 101]);
+    }
+}
+
+#[test]
+fn what_comes_from_an_address_that_was_not_added_aborts_nothing() {
+    //= https://www.rfc-editor.org/rfc/rfc5061#section-5.3
+    //= type=test
+    //# It MAY drop the data silently or it MAY consider it part of the association, but it MUST NOT respond with an ABORT.
+    let mut plain = established();
+    let path = FourTuple {
+        local: ours(1),
+        remote: theirs(9),
+    };
+    let data = plain.data();
+    plain.deliver(path, plain.packet(&[&data]));
+    assert!(!kinds(&plain.wait(MS * 500)).contains(&ChunkType::ABORT));
+    assert!(plain.assoc().is_established());
+}

@@ -469,3 +469,22 @@ fn nothing_is_asked_once_shutdown_is_acknowledged() {
     assert!(!kinds(&plain.take()).contains(&ChunkType::ASCONF_ACK));
     assert_eq!(plain.assoc().stats().dropped_asconfs, 1);
 }
+
+#[test]
+fn an_unauthenticated_acknowledgement_is_dropped() {
+    //= https://www.rfc-editor.org/rfc/rfc5061#section-4.1.2
+    //= type=test
+    //# If this chunk is received unauthenticated it MUST be silently discarded as described in [RFC4895].
+    let mut plain = established(explicit());
+    add(&mut plain, 2).unwrap();
+    let request = one(&mut plain);
+    let ack = AsconfAck {
+        serial: AsconfSerial(request.serial),
+        responses: AsconfResponses::EMPTY,
+    };
+    plain.send(&[&ack]);
+    assert_eq!(plain.events(), []);
+    assert_eq!(plain.assoc().stats().unauthenticated_chunks, 1);
+    plain.send_signed(&[&ack]);
+    assert_eq!(plain.events().len(), 1);
+}

@@ -438,3 +438,27 @@ fn the_peers_own_request_answers_ours() {
     };
     assert_eq!(events, [reset, added]);
 }
+
+//= https://www.rfc-editor.org/rfc/rfc6525#section-5.1.4
+//= type=test
+//# C3: The SSN/TSN Reset Request Parameter MUST be put into a RE-CONFIG chunk. There MUST NOT be any other parameter in this chunk.
+//= https://www.rfc-editor.org/rfc/rfc6525#section-5.2.7
+//= type=test
+//# If all Re-configuration Request Sequence Numbers for which the Re-configuration Timer is running are acknowledged, the Re-configuration Timer MUST be stopped.
+#[test]
+fn an_answered_request_is_not_repeated() {
+    let mut pair = without_heartbeats();
+    let first = pair.next_tsn[1].0;
+    command(&mut pair, 1, |now, a| a.reset_association(now)).unwrap();
+    command(&mut pair, 1, |now, a| a.add_streams(now, 1, 0)).unwrap();
+    assert_eq!(only(&pair.take(1)), Param::All(first), "alone in its chunk");
+    let seen = pair.inject(&[&chunk(&[answer(first, ReconfigResult::DENIED)])]);
+    assert_eq!(only(&seen), Param::AddOut(first + 1, 1));
+    pair.inject(&[&chunk(&[answer(first + 1, ReconfigResult::PERFORMED)])]);
+    let later = pair.now + Duration::from_secs(20);
+    while pair.ends[1].poll_timeout().is_some_and(|at| at < later) {
+        expire(&mut pair, 1);
+        assert_eq!(chunks(&pair.take(1)), Vec::<Vec<Param>>::new());
+    }
+    assert_eq!(pair.state(1), AssocState::Established);
+}

@@ -6,7 +6,7 @@ use manyway_wire::{Chunk, ChunkType, EncodeChunk, ReconfigResult};
 use crate::pair::{Pair, causes_of, kinds};
 use crate::support::{
     Param, add_in, add_out, answer, assoc, chunk, chunks, command, events, ids, in_reset, only,
-    out_reset, result, send, stats, tsn_reset,
+    out_reset, read, result, send, stats, tsn_reset,
 };
 
 //= https://www.rfc-editor.org/rfc/rfc6525#section-4.1
@@ -252,4 +252,60 @@ fn without_the_extension_the_chunk_is_unknown_and_skipped() {
     //# then the sender MUST NOT send any re-configuration request to the peer, and any request by the application for such service SHOULD be responded to with an appropriate error indicating that the peer SCTP stack does not support the re-configuration extension.
     let refused = command(&mut pair, 0, |now, a| a.reset_streams(now, &[]));
     assert_eq!(refused, Err(manyway_proto::ReconfigError::NotSupported));
+}
+
+//= https://www.rfc-editor.org/rfc/rfc6525#section-5.1.1
+//= type=test
+//# If it contains no request parameters, the Re-configuration Timer MUST NOT be started.
+#[test]
+fn an_answer_is_not_repeated_by_itself() {
+    let mut pair = Pair::established();
+    let first = pair.next_tsn[0].0;
+    assert_eq!(
+        chunks(&pair.inject(&[&chunk(&[add_out(first, 1)])])).len(),
+        1
+    );
+    let later = pair.now + std::time::Duration::from_secs(20);
+    while pair.ends[1].poll_timeout().is_some_and(|at| at < later) {
+        pair.next_timeout(1);
+        assert_eq!(chunks(&pair.take(1)), Vec::<Vec<Param>>::new());
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc6525#section-5.1.5
+//= type=test
+//# A new stream MUST use SSN 0 for its first ordered message.
+//= https://www.rfc-editor.org/rfc/rfc6525#section-5.1.6
+//= type=test
+//# A new stream MUST use SSN 0 for its first ordered message.
+//= https://www.rfc-editor.org/rfc/rfc6525#section-5.2.5
+//= type=test
+//# If the response is successful, the receiver MUST add the requested number of inbound streams to the association, initializing the next expected SSN to 0.
+#[test]
+fn new_streams_begin_at_zero() {
+    let mut pair = Pair::established();
+    let (theirs, ours) = (pair.next_tsn[0].0, pair.next_tsn[1].0);
+    pair.inject(&[&chunk(&[add_out(theirs, 1)])]);
+    let (mut one, mut two) = (pair.data(1, 1), pair.data(0, 0));
+    one.stream = ids(&[16])[0];
+    two.stream = ids(&[16])[0];
+    one.payload = b"second";
+    pair.inject(&[&one]);
+    assert_eq!(read(&mut pair, 1), Vec::<String>::new());
+    pair.inject(&[&two]);
+    assert_eq!(read(&mut pair, 1), ["hello", "second"]);
+
+    command(&mut pair, 1, |now, a| a.add_streams(now, 1, 0)).unwrap();
+    assert_eq!(only(&pair.take(1)), Param::AddOut(ours, 1));
+    let refused = assoc(&mut pair, 1).send(manyway_proto::Message::new(16, "too early"));
+    assert!(refused.is_err());
+    pair.inject(&[&chunk(&[answer(ours, ReconfigResult::PERFORMED)])]);
+    send(&mut pair, 1, 16, "first");
+    let number = pair.take(1).iter().find_map(|seen| {
+        seen.with(ChunkType::DATA, |chunk, _| match chunk {
+            Chunk::Data(data) => (data.stream.0, data.ssn.0),
+            _ => unreachable!(),
+        })
+    });
+    assert_eq!(number, Some((16, 0)));
 }

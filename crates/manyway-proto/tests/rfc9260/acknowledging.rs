@@ -260,3 +260,38 @@ fn an_acknowledgement_of_what_was_never_sent_aborts() {
         ));
     }
 }
+
+#[test]
+fn a_gap_is_reported_at_once_and_so_is_its_end() {
+    let mut pair = Pair::established();
+    let first = pair.next_tsn[0];
+    let acked = acknowledged(&pair.inject(&[&pair.data(1, 1)])).expect("at once");
+    assert_eq!(
+        (acked.cumulative, acked.non_renegable),
+        (first.sub(1), vec![(2, 2)])
+    );
+    let acked = acknowledged(&pair.inject(&[&pair.data(0, 0)])).expect("at once");
+    assert_eq!(
+        (acked.cumulative, acked.non_renegable),
+        (first.add(1), vec![])
+    );
+}
+
+#[test]
+fn reading_opens_a_window_that_was_closed() {
+    let mut pair = Pair::with(|config| config.transport.receive_buffer = 4000).establish();
+    let mut last = 1;
+    for number in 0.. {
+        let mut data = pair.data(number, number as u16);
+        data.payload = &[7; 1000];
+        data.flags.immediate = true;
+        last = acknowledged(&pair.inject(&[&data])).unwrap().a_rwnd;
+        if last == 0 {
+            break;
+        }
+    }
+    assert_eq!(last, 0);
+    while pair.command(1, |assoc| assoc.recv()).is_some() {}
+    let news = acknowledged(&pair.take(1)).expect("the peer is told");
+    assert_eq!(news.a_rwnd, 4000);
+}

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use manyway_proto::AssocState;
-use manyway_wire::{Chunk, ChunkType, Parameter};
+use manyway_wire::{Chunk, ChunkType, CommonHeader, Parameter, Port, VerificationTag};
 
-use crate::pair::{MS, Pair, Seen, causes_of, kinds};
+use crate::pair::{MS, Pair, Raw, Seen, causes_of, kinds, packet};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -153,4 +153,30 @@ fn a_peer_with_several_addresses_may_go_on_from_another_one() {
             .iter()
             .any(|a| a.ip() == std::net::IpAddr::from([10, 7, 7, 7]))
     );
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9260#section-5.1.5
+//= type=test
+//# If these values do not match, the packet MUST be silently discarded.
+#[test]
+fn a_cookie_under_other_ports_or_another_tag_is_discarded() {
+    // Both ports and the tag, byte by byte.
+    for at in 0..8 {
+        let (mut pair, echo) = about_to_echo();
+        let mut header = [0; 8];
+        header.copy_from_slice(&echo[..8]);
+        header[at] ^= 1;
+        let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+        let [.., t0, t1, t2, t3] = header;
+        let header = CommonHeader {
+            source_port: Port(word(0)),
+            destination_port: Port(word(2)),
+            verification_tag: VerificationTag(u32::from_be_bytes([t0, t1, t2, t3])),
+        };
+        pair.ends[1].listen(Port(81)).unwrap();
+        pair.deliver(1, packet(header, &[&Raw(echo[12..].to_vec())]));
+        assert!(pair.take(1).is_empty(), "byte {at}");
+        assert_eq!(pair.ends[1].associations().count(), 0);
+        assert_eq!(pair.ends[1].stats().cookies_refused, 1);
+    }
 }

@@ -323,6 +323,11 @@ fn acknowledgements_of_what_was_sent_on_one_path_revive_it() {
         (path(&pair).state, path(&pair).error_count),
         (PathState::Active, 0)
     );
+    //= https://www.rfc-editor.org/rfc/rfc7829#section-3.2
+    //= type=test
+    //# When the sender resumes data transmission on a destination address after a transition of the destination address from PF to active state, it MUST do this following the prescriptions of Section 7.2 of [RFC4960].
+    let path = path(&pair);
+    assert!(path.cwnd <= 2 * path.mtu as u64, "slow start: {path:?}");
 }
 
 //= https://www.rfc-editor.org/rfc/rfc7829#section-4.1
@@ -355,4 +360,11 @@ fn data_go_to_the_path_with_the_fewest_timeouts_while_none_works() {
     two.run(2 * Duration::from_secs(1));
     let data = [FIRST, SECOND].map(|id| two.count(id, ChunkType::DATA));
     assert!(data[1] > 0 && data[0] == 0, "{data:?}");
+    //= https://www.rfc-editor.org/rfc/rfc7829#section-4.1
+    //= type=test
+    //# The sender MUST NOT change the state of the chosen destination address (it remains in inactive state) and MUST NOT clear the error counter of the destination address as a result of choosing the destination address for data transmission.
+    for (id, before) in [(FIRST, errors[0]), (SECOND, errors[1])] {
+        assert_eq!(two.path(id).state, PathState::Failed);
+        assert!(two.path(id).error_count >= before);
+    }
 }

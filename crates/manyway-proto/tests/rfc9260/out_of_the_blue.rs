@@ -84,3 +84,31 @@ fn answers_out_of_the_blue_are_limited() {
     assert_eq!(answers, 200);
     assert_eq!(pair.ends[1].stats().stray_unanswered, 1800);
 }
+
+//= https://www.rfc-editor.org/rfc/rfc9260#section-8.5.1
+//= type=test
+//# The receiver of an ABORT chunk MUST accept the packet if the Verification Tag field of the packet matches its own tag and the T bit is not set OR if it is set to its Peer's Tag and the T bit is set in the Chunk Flags.
+#[test]
+fn an_abort_counts_under_the_own_tag_or_the_peers_and_the_t_bit_says_which() {
+    for (own_tag, reflected, ends) in [
+        (true, false, true),
+        (true, true, false),
+        (false, true, true),
+        (false, false, false),
+    ] {
+        let mut pair = Pair::established();
+        let tag = pair.headers[1 - usize::from(own_tag)].verification_tag;
+        let header = CommonHeader {
+            verification_tag: tag,
+            ..pair.headers[0]
+        };
+        assert_ne!(tag, VerificationTag(0));
+        let causes = CauseList::new();
+        let abort = Abort {
+            reflected_tag: reflected,
+            causes: causes.as_causes(),
+        };
+        pair.deliver(1, packet(header, &[&abort]));
+        assert_eq!(pair.end_of(1).is_some(), ends, "{own_tag} {reflected}");
+    }
+}

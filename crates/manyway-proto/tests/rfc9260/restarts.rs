@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use manyway_proto::{AssocState, CloseReason, Endpoint, EndpointConfig, Event};
+use manyway_proto::{AssocState, CloseReason, Endpoint, EndpointConfig, Event, Message};
 use manyway_wire::{Cause, Chunk, ChunkType, Parameter, Parameters, Shutdown};
 
 use crate::pair::{Pair, SERVER_PORT, Seen, causes_of, kinds};
@@ -197,4 +197,46 @@ fn shut_down_server(pair: &mut Pair) {
     let answers = pair.inject(&[&shutdown]);
     assert!(kinds(&answers).contains(&ChunkType::SHUTDOWN_ACK));
     assert_eq!(pair.state(1), AssocState::ShutdownAckSent);
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9260#section-5.2.4
+//= type=test
+//# The endpoint also MUST transmit an ERROR chunk with a "Stale Cookie" error cause to the peer endpoint (this is case C or D in Section 5.2).
+#[test]
+fn a_restart_with_a_stale_cookie_is_reported_and_changes_nothing() {
+    let (mut pair, init) = restarted();
+    pair.deliver(1, init.bytes);
+    let ack = pair.take(1).remove(0);
+    pair.deliver(0, ack.bytes);
+    let echo = pair.take(0).remove(0);
+    pair.now += std::time::Duration::from_secs(61);
+    pair.deliver(1, echo.bytes);
+    assert_eq!(causes_of(&pair.take(1), ChunkType::ERROR), [3]);
+    assert_eq!(pair.state(1), AssocState::Established);
+    assert_eq!(pair.end_of(1), None);
+    assert_eq!(pair.ends[1].stats().restarts, 0);
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9260#section-5.2.4
+//= type=test
+//# All the congestion control parameters (e.g., cwnd, ssthresh) related to this peer MUST be reset to their initial values (see Section 6.2.1).
+#[test]
+fn a_restart_begins_with_the_window_of_a_newcomer() {
+    let window = |pair: &Pair| pair.assoc(1).paths().next().unwrap().cwnd;
+    let fresh = window(&Pair::established());
+    let (mut pair, init) = restarted();
+    pair.command(1, |assoc| {
+        assoc.send(Message::new(0, "news")).unwrap();
+    });
+    while pair.assoc(1).stats().timeouts == 0 {
+        pair.take(1);
+        pair.next_timeout(1);
+    }
+    assert!(window(&pair) < fresh);
+    pair.deliver(1, init.bytes);
+    pair.settle();
+    let old = pair.ids[1].unwrap();
+    pair.ends[1].release(old);
+    pair.ids[1] = pair.ends[1].associations().next().map(|a| a.id());
+    assert_eq!(window(&pair), fresh);
 }

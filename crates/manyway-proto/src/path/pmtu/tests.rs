@@ -53,7 +53,7 @@ fn what_passes_is_found_below_what_does_not() {
     );
 }
 
-//= https://www.rfc-editor.org/rfc/rfc8899#section-4
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
 //= type=test
 //# The PL is REQUIRED to be robust in the case where probe packets are lost due to other reasons (including link transmission error, congestion)
 #[test]
@@ -115,7 +115,7 @@ fn a_path_that_does_not_carry_the_base_falls_to_the_minimum_and_recovers() {
     assert_eq!(size.current(), 1472);
 }
 
-//= https://www.rfc-editor.org/rfc/rfc8899#section-6
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
 //= type=test
 //# A PTB message MUST NOT be used to increase the PLPMTU [RFC8201] but could trigger a probe to test for a larger PLPMTU
 #[test]
@@ -171,5 +171,21 @@ fn jumbo_packets_are_found_where_they_are_allowed() {
             "{real}: {}",
             size.current()
         );
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc8899#section-5.1.1
+//= type=test
+//# This value MUST NOT be smaller than 1 second and SHOULD be larger than 15 seconds.
+#[test]
+fn a_probe_is_waited_for_at_least_a_second_and_two_timeouts() {
+    let config = TransportConfig {
+        pmtu_probe_timeout: Duration::ZERO,
+        ..TransportConfig::default()
+    };
+    let size = PacketSize::new(&config, false);
+    for (rto, wait) in [(10, 1000), (499, 1000), (700, 1400)] {
+        let rto = Duration::from_millis(rto);
+        assert_eq!(size.wait(&config, rto), Some(Duration::from_millis(wait)));
     }
 }
