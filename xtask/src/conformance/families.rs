@@ -20,7 +20,13 @@ pub(crate) const FAMILIES: &[Family] = &[
     family(
         "AS",
         "Association setup",
-        &["rfc9260::set_up", "rfc9260::cookies", "rfc9260::collisions"],
+        &[
+            "rfc9260::set_up",
+            "rfc9260::first_words",
+            "rfc9260::init_ack",
+            "rfc9260::cookies",
+            "rfc9260::collisions",
+        ],
     ),
     family("AT", "Association termination", &["rfc9260::termination"]),
     family(
@@ -33,14 +39,18 @@ pub(crate) const FAMILIES: &[Family] = &[
         "Duplicate messages",
         &["rfc9260::duplicates", "rfc9260::restarts"],
     ),
-    family("FH", "Fault handling", &["rfc9260::fault_handling"]),
+    family(
+        "FH",
+        "Fault handling",
+        &["rfc9260::fault_handling", "rfc9260::failover"],
+    ),
     family("E", "Error", &["rfc9260::errors"]),
     family(
         "BDC",
         "Bundling of data chunks with control chunks",
         &["rfc9260::bundling"],
     ),
-    family("D", "Data", &["rfc9260::data"]),
+    family("D", "Data", &["rfc9260::data", "rfc9260::sending"]),
     family(
         "A",
         "Acknowledgement",
@@ -57,7 +67,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     family("RFC 5061", "Dynamic addresses", &["rfc5061::"]),
     family("RFC 6525", "Stream reconfiguration", &["rfc6525::"]),
     family("RFC 8260", "Interleaving and schedulers", &["rfc8260::"]),
-    family("RFC 9653", "Zero checksum", &["rfc9653::"]),
+    family("RFC 9653", "Zero checksum", &["rfc9260::zero_checksum"]),
     family(
         "NR-SACK",
         "Non-renegable acknowledgement",

@@ -39,6 +39,17 @@ impl Covered {
         self.requirement.excuse.is_some() && !self.is_implemented() && !self.is_tested()
     }
 
+    /// What is missing, if anything: code and a test, or a reason why not.
+    fn lack(&self) -> Option<&'static str> {
+        match (self.is_implemented(), self.is_tested()) {
+            (true, true) => None,
+            _ if self.requirement.excuse.is_some() => None,
+            (true, false) => Some("met by code that no test shows"),
+            (false, true) => Some("shown by a test, but no code is named"),
+            (false, false) => Some("neither cited nor excused"),
+        }
+    }
+
     /// Neither met, nor shown, nor excused.
     pub(super) fn is_open(&self) -> bool {
         !self.is_implemented() && !self.is_tested() && !self.is_excused()
@@ -85,11 +96,9 @@ impl Coverage {
                 code,
                 tests,
             };
-            if covered.is_open() && covered.requirement.is_must() {
+            if let Some(lack) = covered.lack().filter(|_| covered.requirement.is_must()) {
                 let Requirement { section, words, .. } = &covered.requirement;
-                problems.push(format!(
-                    "{document}, {section}: neither cited nor excused: {words}"
-                ));
+                problems.push(format!("{document}, {section}: {lack}: {words}"));
             }
             requirements.push(covered);
         }
@@ -242,14 +251,17 @@ code = ["nowhere.rs#name"]
     }
 
     #[test]
-    fn a_must_without_anything_and_a_place_that_is_not_there_are_problems() {
+    fn a_must_that_lacks_code_or_test_and_a_place_that_is_not_there_are_problems() {
         let problems = coverage().problems;
-        assert_eq!(problems.len(), 2, "{problems:?}");
-        assert!(
-            problems[0].contains("It MUST NOT be otherwise"),
-            "{problems:?}"
-        );
-        assert!(problems[1].contains("nowhere.rs"), "{problems:?}");
+        let expected = [
+            "neither cited nor excused: It MUST NOT be otherwise",
+            "nowhere.rs",
+            "met by code that no test shows: It MUST be elsewhere",
+        ];
+        assert_eq!(problems.len(), expected.len(), "{problems:?}");
+        for (problem, expected) in problems.iter().zip(expected) {
+            assert!(problem.contains(expected), "{problems:?}");
+        }
     }
 
     #[test]

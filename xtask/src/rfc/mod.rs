@@ -3,6 +3,7 @@
 mod citations;
 mod coverage;
 mod ledger;
+mod repair;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +14,7 @@ use crate::report;
 use crate::workspace::{Failure, Workspace};
 
 /// What to list.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// List the requirements of this document, such as rfc9260
     document: Option<String>,
@@ -26,6 +27,9 @@ pub(crate) struct Args {
     /// List only those that are excused
     #[arg(long)]
     excused: bool,
+    /// Find code and tests again that have moved to other files
+    #[arg(long)]
+    repair: bool,
 }
 
 impl Args {
@@ -47,8 +51,11 @@ impl Args {
 }
 
 /// Prints the table or the listing. A failure: a citation that cannot be read, a place that is not
-/// there, and a MUST that is neither implemented, nor tested, nor excused.
+/// there, and a MUST that lacks code or a test without an excuse.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<bool, Failure> {
+    if args.repair {
+        repair::run(workspace)?;
+    }
     let mut cited = BTreeMap::<String, coverage::Cited>::new();
     let mut problems = Vec::new();
     let files = workspace.rust_files()?.into_iter();

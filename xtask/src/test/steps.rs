@@ -3,7 +3,7 @@
 use crate::test::outcome::Outcome;
 use crate::test::{fuzz, install, suites};
 use crate::workspace::{Failure, Workspace};
-use crate::{layers, licences, lines, process};
+use crate::{layers, licences, lines, process, rfc};
 
 /// A part of the whole that can be run alone.
 #[derive(Debug)]
@@ -69,6 +69,10 @@ pub(crate) const STEPS: &[Step] = &[
     .quick(),
     Step::new("lines", "long files and functions", |workspace, _| {
         judged(lines::run(workspace))
+    })
+    .quick(),
+    Step::new("rfc", "requirements of the standards", |workspace, _| {
+        judged(rfc::run(workspace, &rfc::Args::default()))
     })
     .quick(),
     Step::new("licences", "licences of dependencies", |workspace, _| {
