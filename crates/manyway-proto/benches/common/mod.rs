@@ -235,6 +235,11 @@ impl Ends {
         )
     }
 
+    /// Lets time pass in which nothing happens.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        self.now += time;
+    }
+
     /// Lets packets go back and forth at most `rounds` times.
     fn settle(&mut self, rounds: usize) {
         for _ in 0..rounds {
