@@ -118,3 +118,16 @@ fn any_controller_takes_over_from_any_other_without_a_stall() {
     let received = pair.received(server);
     assert_eq!((received.bytes, received.corrupt), (stats.bytes_sent, 0));
 }
+
+#[test]
+fn each_controller_uses_two_paths_that_share_nothing() {
+    for kind in ControllerKind::ALL {
+        let mut pair = Pair::reference(25);
+        set(&mut pair, kind);
+        let ids = pair.ids();
+        let report = pair.scene.upload(ids, 15_000_000, 30 * SECOND);
+        assert!(report.complete && report.corrupt == 0, "{kind}: {report:?}");
+        let share = report.goodput() / (70e6 * PAYLOAD_SHARE);
+        assert!(share >= 0.9, "{kind}: {share:.3}");
+    }
+}

@@ -150,3 +150,31 @@ fn uncoupled_paths_take_nearly_twice_as_much() {
     let (two, one) = beside(ControllerKind::Reno, ControllerKind::Reno);
     assert!(two / one > 1.5, "{:.2}", two / one);
 }
+
+#[test]
+fn neither_bbr_nor_cubic_starves_the_other() {
+    let mut bottleneck = Bottleneck::new(shared(), 3);
+    bottleneck.open(1, ControllerKind::Cubic);
+    bottleneck.open(1, ControllerKind::Bbr);
+    bottleneck.scene.network.run_for(5 * SECOND);
+    let carried = bottleneck.measure(40 * SECOND);
+    let total = carried.iter().sum::<u64>() as f64;
+    for bytes in carried {
+        let share = bytes as f64 / total;
+        assert!(share > 0.2, "{share:.2}");
+    }
+}
+
+#[test]
+fn two_flows_with_bbr_share_alike() {
+    let mut bottleneck = Bottleneck::new(shared(), 4);
+    bottleneck.open(1, ControllerKind::Bbr);
+    bottleneck.open(1, ControllerKind::Bbr);
+    bottleneck.scene.network.run_for(10 * SECOND);
+    let carried = bottleneck.measure(40 * SECOND);
+    let total = carried.iter().sum::<u64>() as f64;
+    for bytes in carried {
+        let share = bytes as f64 / total;
+        assert!(share > 0.3, "{share:.2}");
+    }
+}

@@ -1,5 +1,7 @@
 //! What losses say of how much may be in flight (draft-ietf-ccwg-bbr, section 5.5.10).
 
+use std::time::Duration;
+
 use crate::cc::{Acked, LostPacket, RateSample};
 
 /// Share of a round that may be lost while bandwidth is probed (`BBR.LossThresh`).
@@ -12,6 +14,9 @@ pub(super) const HEADROOM: f64 = 0.15;
 const STARTUP_LOSSES: u32 = 6;
 /// The highest share of losses that is taken for the path's own.
 const MOST_USUAL_LOSS: f64 = 0.08;
+/// Losses are the path's own in rounds in which no packet took longer than the least round-trip time
+/// by this factor: there was no queue that could have overflowed.
+const CALM: f64 = 1.25;
 /// Rounds over which the path's own losses are averaged.
 const USUAL_ROUNDS: f64 = 16.0;
 
@@ -31,11 +36,22 @@ pub(super) struct Bounds {
     round_lost: u64,
     round_acked: u64,
     round_losses: u32,
+    round_rtt: Duration,
     overloaded: bool,
     /// Share of packets that the path loses when nothing is probed.
     usual_loss: f64,
     /// What is measured now was sent while probing (`BBR.bw_probe_samples`).
     probed: bool,
+}
+
+/// What the rest of the model says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View {
+    pub(super) probing: bool,
+    pub(super) bandwidth: f64,
+    pub(super) window: u64,
+    pub(super) packet: u64,
+    pub(super) min_rtt: Option<Duration>,
 }
 
 impl Default for Bounds {
@@ -51,6 +67,7 @@ impl Default for Bounds {
             round_lost: 0,
             round_acked: 0,
             round_losses: 0,
+            round_rtt: Duration::ZERO,
             overloaded: false,
             usual_loss: 0.0,
             probed: false,
@@ -59,39 +76,37 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    pub(super) fn on_sample(
-        &mut self,
-        rate: &RateSample,
-        acked: &Acked<'_>,
-        probing: bool,
-        bandwidth: f64,
-        window: u64,
-        packet: u64,
-    ) {
+    pub(super) fn on_sample(&mut self, rate: &RateSample, acked: &Acked<'_>, view: &View) {
         let sample = rate.rate.unwrap_or(0) as f64;
         self.bandwidth_latest = self.bandwidth_latest.max(sample);
         self.inflight_latest = self.inflight_latest.max(rate.delivered());
         self.round_lost += acked.lost;
         self.round_acked += acked.bytes;
+        self.round_rtt = self.round_rtt.max(acked.rtt_sample.unwrap_or_default());
         self.round_start = rate.prior_delivered >= self.next_round;
         if !self.round_start {
             return;
         }
         self.next_round = rate.total_delivered;
         let (lost, sent) = (self.round_lost, self.round_lost + self.round_acked);
-        let too_much = self.is_too_much(lost, sent, packet);
+        let too_much = self.is_too_much(lost, sent, view.packet);
         self.overloaded = too_much && self.round_losses >= STARTUP_LOSSES;
-        if !probing {
+        if !view.probing {
             if too_much {
-                self.lower(bandwidth, window);
+                self.lower(view.bandwidth, view.window);
             }
             let share = lost as f64 / sent.max(1) as f64;
-            let change = (share - self.usual_loss) / USUAL_ROUNDS;
-            self.usual_loss = (self.usual_loss + change).min(MOST_USUAL_LOSS);
+            let least = view.min_rtt.unwrap_or_default();
+            let calm = self.round_rtt <= least.mul_f64(CALM);
+            if calm || share < self.usual_loss {
+                let change = (share - self.usual_loss) / USUAL_ROUNDS;
+                self.usual_loss = (self.usual_loss + change).min(MOST_USUAL_LOSS);
+            }
         }
         self.round_lost = 0;
         self.round_acked = 0;
         self.round_losses = 0;
+        self.round_rtt = Duration::ZERO;
     }
 
     /// `BBRAdvanceLatestDeliverySignals`

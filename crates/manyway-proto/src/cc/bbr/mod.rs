@@ -11,7 +11,7 @@
 //!
 //! It goes beyond the draft where paths lose at random, as radio does. The draft takes more than
 //! 2 % of loss for congestion always; here that is 2 % above what the path loses while nothing is
-//! probed (`bounds`), and losses do not end start-up while the bandwidth still grows.
+//! probed and there is no queue (`bounds`), and losses do not end start-up while the bandwidth still grows.
 
 mod bounds;
 mod model;
@@ -22,7 +22,7 @@ use crate::cc::{
     Acked, Congestion, CongestionController, ControllerSetup, LostPacket, RateSample, Sent, Signal,
 };
 use crate::time::Instant;
-use bounds::Bounds;
+use bounds::{Bounds, View};
 use model::Model;
 use probe_bw::{Cycle, Phase};
 use probe_rtt::RttProbe;
@@ -234,11 +234,14 @@ impl CongestionController for Bbr {
             if self.model.is_round_start() {
                 self.cycle.on_round();
             }
-            let probing = self.is_probing();
-            let bandwidth = self.model.max_bandwidth();
-            let packet = self.packet_size;
-            self.bounds
-                .on_sample(rate, acked, probing, bandwidth, self.window, packet);
+            let view = View {
+                probing: self.is_probing(),
+                bandwidth: self.model.max_bandwidth(),
+                window: self.window,
+                packet: self.packet_size,
+                min_rtt: self.rtt.min_rtt(),
+            };
+            self.bounds.on_sample(rate, acked, &view);
             self.update_state(now, acked, rate);
             self.bounds.end_sample(rate);
         }

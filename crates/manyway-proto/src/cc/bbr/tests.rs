@@ -238,3 +238,34 @@ fn a_timeout_falls_to_one_packet_and_is_undone() {
     bbr.on_spurious(Instant::ZERO);
     assert_eq!(bbr.window(), 10 * PACKET);
 }
+
+/// A queue that overflows is no random loss: the packets around took long.
+#[test]
+fn losses_with_a_queue_are_not_taken_for_the_paths_own() {
+    let usual = |rtt: Duration| {
+        let mut bounds = Bounds::default();
+        let view = bounds::View {
+            probing: false,
+            bandwidth: 1e6,
+            window: 100_000,
+            packet: PACKET,
+            min_rtt: Some(RTT),
+        };
+        for round in 0..100 {
+            let rate = RateSample {
+                prior_delivered: round * 100_000,
+                total_delivered: (round + 1) * 100_000,
+                ..RateSample::default()
+            };
+            let acked = Acked {
+                lost: 5_000,
+                rtt_sample: Some(rtt),
+                ..Acked::full(95_000, rtt)
+            };
+            bounds.on_sample(&rate, &acked, &view);
+        }
+        !bounds.is_too_much(5_000, 100_000, PACKET)
+    };
+    assert!(usual(RTT));
+    assert!(!usual(RTT * 2));
+}
