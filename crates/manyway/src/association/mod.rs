@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `messages` | sending and receiving |
-//! | `streams` | scheduling of streams |
+//! | `streams`, `reconfig` | scheduling of streams, resetting and adding them |
 //! | `commands`, `getters` | steering and looking |
 //! | `closing` | the end |
 
@@ -19,6 +19,7 @@ mod closing;
 mod commands;
 mod getters;
 mod messages;
+mod reconfig;
 mod reliability;
 mod streams;
 

@@ -1,15 +1,21 @@
 //! Addresses that come and go while an association lives (RFC 5061).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use manyway::{Association, PathState};
+use manyway::{AddressChange, Association, Event, PathInfo, PathState};
 
-use crate::capture::chunk;
-use crate::network::{self, Ip, OURS, Pair, SCTP_PORT, Side, THEIRS, World, until};
+use crate::capture::{Crossed, chunk, parameter};
+use crate::network::{self, Ip, OURS, Pair, SCTP_PORT, Side, World, until};
+use crate::peer::Stack;
+use crate::reconfig::wait_for;
+use crate::rows::{self, ALL, BOTH, Row};
 use crate::transfer::exchange;
 
 fn quick(world: &mut World<'_>) {
-    world.options = vec![("asconf", 1), ("auth", 1), ("heartbeat-ms", 200)];
+    // The machine's variables are set when it starts.
+    if world.stack == Stack::Usrsctp {
+        world.options = vec![("asconf", 1), ("auth", 1), ("heartbeat-ms", 200)];
+    }
 }
 
 fn reaches(ours: &Association, remote: &str) -> bool {
@@ -55,35 +61,153 @@ fn a_peer_without_asconf_gets_none_and_stays_on_our_first_address() {
     }
 }
 
-#[test]
-fn the_peer_adds_an_address_and_takes_it_away_again() {
-    for initiator in [Side::We, Side::They] {
-        let crossed = network::run(async move |mut world| {
-            quick(&mut world);
-            world.bound = 1;
-            // On the second path usrsctp would answer from an address that it has not told of.
-            world.config.addresses.truncate(1);
-            let mut pair: Pair = world.associate(initiator).await;
-            exchange(&mut pair, 10, 5000).await;
-            let second = THEIRS[1];
-            assert!(!reaches(&pair.ours, second));
+/// This side's path from its second address, when both sides use it.
+async fn second_path(pair: &mut Pair) -> PathInfo {
+    let from = |p: &PathInfo| p.four_tuple.local.ip().to_string() == OURS[1];
+    let paths = || pair.ours.paths().into_iter().find(from);
+    let active = || paths().is_some_and(|p| p.state == PathState::Active);
+    until("a path from our second address", active).await;
+    let confirmed = format!("path {} confirmed", OURS[1]);
+    pair.peer.event(&confirmed).await;
+    paths().unwrap()
+}
 
-            let command = format!("add-address {SCTP_PORT} {second}");
-            pair.peer.command(&command).await;
-            until("a path to the new address", || reaches(&pair.ours, second)).await;
-            exchange(&mut pair, 10, 5000).await;
+async fn we_remove_and_add(pair: &mut Pair) {
+    let second = second_path(pair).await.four_tuple.local;
+    let ours = pair.ours.clone();
+    let mut events = ours.events();
+    pair.peer.forget();
+    let removing = async { ours.delete_address(second) };
+    let (removed, ()) = tokio::join!(removing, exchange(pair, 50, 5000));
+    removed.unwrap();
+    let change = AddressChange::Delete(second);
+    wait_for(&mut events, &Event::AddressChanged { change }).await;
+    pair.peer.event(&format!("path {} removed", OURS[1])).await;
+    exchange(pair, 10, 5000).await;
 
-            // The first one cannot go: encapsulated, usrsctp's packets would still come from it.
-            let command = format!("remove-address {SCTP_PORT} {second}");
-            pair.peer.command(&command).await;
-            let left = || {
-                let paths = pair.ours.paths();
-                let gone: IpAddr = second.parse().unwrap();
-                paths.iter().all(|p| p.four_tuple.remote.ip() != gone)
-            };
-            until("the address goes", left).await;
-            exchange(&mut pair, 10, 5000).await;
-        });
-        crossed.had(&[chunk::ASCONF, chunk::ASCONF_ACK]);
+    pair.ours.add_address(second).unwrap();
+    let change = AddressChange::Add(second);
+    wait_for(&mut events, &Event::AddressChanged { change }).await;
+    pair.peer.event(&format!("path {} added", OURS[1])).await;
+    second_path(pair).await;
+    exchange(pair, 10, 5000).await;
+}
+
+async fn they_add_and_remove(world: &World<'_>, pair: &mut Pair) {
+    exchange(pair, 10, 5000).await;
+    let second = world.theirs()[1];
+    assert!(!reaches(&pair.ours, second));
+    let command = format!("add-address {SCTP_PORT} {second}");
+    pair.peer.command(&command).await;
+    until("a path to the new address", || reaches(&pair.ours, second)).await;
+    exchange(pair, 10, 5000).await;
+
+    // The first one cannot go: encapsulated, usrsctp's packets would still come from it.
+    let command = format!("remove-address {SCTP_PORT} {second}");
+    pair.peer.command(&command).await;
+    let left = || {
+        let paths = pair.ours.paths();
+        let gone: IpAddr = second.parse().unwrap();
+        paths.iter().all(|p| p.four_tuple.remote.ip() != gone)
+    };
+    until("the address goes", left).await;
+    exchange(pair, 10, 5000).await;
+}
+
+/// The peer sends to the second address first when asked to, and to the first one again.
+async fn we_ask_for_a_primary(world: &World<'_>, pair: &mut Pair) {
+    let second = second_path(pair).await.four_tuple.local;
+    let first = SocketAddr::new(OURS[0].parse().unwrap(), second.port());
+    for (at, local) in [(1, second), (0, first)] {
+        let mut events = pair.ours.events();
+        pair.ours.set_peer_primary(local).unwrap();
+        let change = AddressChange::SetPrimary(local);
+        wait_for(&mut events, &Event::AddressChanged { change }).await;
+        let carried = || world.bed.path(at).counters().down.bytes;
+        let before = carried();
+        exchange(pair, 50, 5000).await;
+        let carried = carried() - before;
+        assert!(carried > 200_000, "{carried} bytes to {local}");
     }
+}
+
+async fn they_ask_for_a_primary(world: &World<'_>, pair: &mut Pair) {
+    second_path(pair).await;
+    let theirs = world.theirs();
+    for wanted in [theirs[1], theirs[0]] {
+        let is_primary = || {
+            let paths = pair.ours.paths();
+            let primary = paths.iter().find(|p| p.primary);
+            primary.is_some_and(|p| p.four_tuple.remote.ip().to_string() == wanted)
+        };
+        let command = format!("ask-primary {SCTP_PORT} {wanted}");
+        pair.peer.command(&command).await;
+        until("the new primary", is_primary).await;
+        exchange(pair, 20, 5000).await;
+    }
+}
+
+/// On the second path usrsctp would answer from an address that it has not told of.
+fn one_address_each(world: &mut World<'_>) {
+    quick(world);
+    world.bound = 1;
+    world.config.addresses.truncate(1);
+}
+
+/// What the side asked for by ASCONF, and that the other one answered.
+fn asked(crossed: &Crossed, who: Side, parameters: &[u16]) {
+    let [answerer] = BOTH.iter().filter(|side| **side != who).collect::<Vec<_>>()[..] else {
+        panic!("two sides");
+    };
+    let asked = crossed.from(who);
+    asked
+        .had(&[chunk::AUTH, chunk::ASCONF])
+        .had_parameters(parameters);
+    crossed
+        .from(*answerer)
+        .had(&[chunk::AUTH, chunk::ASCONF_ACK]);
+}
+
+const ADD: u16 = parameter::ADD_ADDRESS;
+const DELETE: u16 = parameter::DELETE_ADDRESS;
+const PRIMARY: u16 = parameter::SET_PRIMARY;
+
+pub(crate) const ROWS: &[Row] = &[
+    Row {
+        name: "we take an address away and add it again",
+        stacks: ALL,
+        initiators: BOTH,
+        prepare: quick,
+        play: |_, pair| Box::pin(we_remove_and_add(pair)),
+        crossed: |crossed| asked(crossed, Side::We, &[ADD, DELETE]),
+    },
+    Row {
+        name: "they add an address and take it away again",
+        stacks: ALL,
+        initiators: BOTH,
+        prepare: one_address_each,
+        play: |world, pair| Box::pin(they_add_and_remove(world, pair)),
+        crossed: |crossed| asked(crossed, Side::They, &[ADD, DELETE]),
+    },
+    Row {
+        name: "we ask for a primary",
+        stacks: ALL,
+        initiators: BOTH,
+        prepare: quick,
+        play: |world, pair| Box::pin(we_ask_for_a_primary(world, pair)),
+        crossed: |crossed| asked(crossed, Side::We, &[PRIMARY]),
+    },
+    Row {
+        name: "they ask for a primary",
+        stacks: ALL,
+        initiators: BOTH,
+        prepare: quick,
+        play: |world, pair| Box::pin(they_ask_for_a_primary(world, pair)),
+        crossed: |crossed| asked(crossed, Side::They, &[PRIMARY]),
+    },
+];
+
+#[test]
+fn addresses_change() {
+    rows::play_on_usrsctp(ROWS);
 }

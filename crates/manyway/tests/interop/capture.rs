@@ -15,12 +15,29 @@ const ERROR: &str = "8388608";
 pub(crate) mod chunk {
     pub(crate) const DATA: u8 = 0;
     pub(crate) const SACK: u8 = 3;
+    pub(crate) const ECNE: u8 = 12;
+    pub(crate) const CWR: u8 = 13;
     pub(crate) const AUTH: u8 = 15;
     pub(crate) const NR_SACK: u8 = 16;
     pub(crate) const I_DATA: u8 = 64;
     pub(crate) const ASCONF_ACK: u8 = 128;
+    pub(crate) const RE_CONFIG: u8 = 130;
     pub(crate) const FORWARD_TSN: u8 = 192;
     pub(crate) const ASCONF: u8 = 193;
+    pub(crate) const I_FORWARD_TSN: u8 = 194;
+}
+
+/// Types of parameters.
+pub(crate) mod parameter {
+    pub(crate) const OUTGOING_RESET: u16 = 13;
+    pub(crate) const INCOMING_RESET: u16 = 14;
+    pub(crate) const TSN_RESET: u16 = 15;
+    pub(crate) const RECONFIG_RESPONSE: u16 = 16;
+    pub(crate) const ADD_OUTGOING: u16 = 17;
+    pub(crate) const ADD_INCOMING: u16 = 18;
+    pub(crate) const ADD_ADDRESS: u16 = 0xc001;
+    pub(crate) const DELETE_ADDRESS: u16 = 0xc002;
+    pub(crate) const SET_PRIMARY: u16 = 0xc004;
 }
 
 /// A fragment of a message.
@@ -28,6 +45,8 @@ pub(crate) mod chunk {
 struct Fragment {
     tsn: u32,
     stream: u16,
+    /// Stream sequence number or message identifier.
+    message: u32,
     last: bool,
 }
 
@@ -38,6 +57,9 @@ pub(crate) struct Packet {
     at: Duration,
     sender: Side,
     chunks: Vec<u8>,
+    parameters: Vec<u16>,
+    /// The identifiers of the shared keys that authenticate it.
+    keys: Vec<u16>,
     fragments: Vec<Fragment>,
 }
 
@@ -82,6 +104,16 @@ impl Crossed {
         self.check("chunks", kinds, false, |packet| &packet.chunks)
     }
 
+    /// Checks that there were parameters of all these types.
+    pub(crate) fn had_parameters(&self, kinds: &[u16]) -> &Self {
+        self.check("parameters", kinds, true, |packet| &packet.parameters)
+    }
+
+    /// Checks that something was authenticated by each of these shared keys.
+    pub(crate) fn had_keys(&self, keys: &[u16]) -> &Self {
+        self.check("keys", keys, true, |packet| &packet.keys)
+    }
+
     fn check<T: Copy + Ord + std::fmt::Debug>(
         &self,
         name: &str,
@@ -117,6 +149,20 @@ impl Crossed {
         }
         self
     }
+
+    /// Checks that the messages of a stream were numbered from 0 again.
+    pub(crate) fn began_again(&self, stream: u16) -> &Self {
+        if let Self::Packets(all) = self {
+            let fragments = all.iter().flat_map(|packet| &packet.fragments);
+            let numbers = fragments.filter(|fragment| fragment.stream == stream);
+            let numbers: Vec<u32> = numbers.map(|fragment| fragment.message).collect();
+            assert!(
+                numbers.windows(2).any(|two| two[0] > 0 && two[1] == 0),
+                "stream {stream} never began again: {numbers:?}"
+            );
+        }
+        self
+    }
 }
 
 /// Checks that captures have SCTP packets, that every one of these has the right checksum, and that
@@ -143,20 +189,38 @@ pub(crate) fn check(captures: &[PathBuf]) -> Crossed {
 
 /// The fields of a packet from its time on, as [`dissect`] asks for them.
 fn read(fields: &[&str]) -> Packet {
-    let [time, source, source6, chunks, tsns, streams, ends] = fields else {
+    let [
+        time,
+        source,
+        source6,
+        chunks,
+        parameters,
+        keys,
+        tsns,
+        streams,
+        ssns,
+        mids,
+        ends,
+    ] = fields
+    else {
         panic!("tshark said {fields:?}");
     };
     let ours = [Ip::V4, Ip::V6].map(Ip::ours).concat();
     let from_us = ours.contains(source) || ours.contains(source6);
-    let data = list(tsns).into_iter().zip(list(streams)).zip(list(ends));
+    let messages = list(ssns).into_iter().chain(list(mids));
+    let starts = list(tsns).into_iter().zip(list(streams));
+    let data = starts.zip(messages).zip(list(ends));
     Packet {
         at: Duration::from_secs_f64(time.parse().unwrap()),
         sender: if from_us { Side::We } else { Side::They },
         chunks: list(chunks),
+        parameters: list(parameters),
+        keys: list(keys),
         fragments: data
-            .map(|((tsn, stream), end): (_, u8)| Fragment {
+            .map(|(((tsn, stream), message), end): (_, u8)| Fragment {
                 tsn,
                 stream,
+                message,
                 last: end != 0,
             })
             .collect(),
@@ -191,7 +255,7 @@ pub(crate) fn missing() -> Option<&'static str> {
 /// One line per SCTP packet: its number, 1 if the checksum is right, what is malformed, the
 /// severities of what the experts say, and what [`read`] takes.
 fn dissect(capture: &Path) -> String {
-    const FIELDS: [&str; 11] = [
+    const FIELDS: [&str; 15] = [
         "frame.number",
         "sctp.checksum.status",
         "_ws.malformed",
@@ -200,8 +264,12 @@ fn dissect(capture: &Path) -> String {
         "ip.src",
         "ipv6.src",
         "sctp.chunk_type",
+        "sctp.parameter_type",
+        "sctp.shared_key_id",
         "sctp.data_tsn_raw",
         "sctp.data_sid",
+        "sctp.data_ssn",
+        "sctp.data_mid",
         "sctp.data_e_bit",
     ];
     let output = Command::new("tshark")

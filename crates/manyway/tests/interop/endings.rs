@@ -5,10 +5,13 @@ use std::time::Duration;
 use manyway::{AssocState, CloseReason};
 use manyway_bed::BedPath;
 
-use crate::network::{self, Pair, SCTP_PORT, Side, soon, their_udp, until};
+use crate::auth::demand;
+use crate::capture::chunk;
+use crate::network::{self, Pair, SCTP_PORT, Side, World, soon, their_udp, until};
+use crate::peer::Stack;
+use crate::rows::{self, ALL, BOTH, Playing, Row, interleave};
 use crate::transfer::{check_arrival, receive, send, their_send};
 
-const BOTH: [Side; 2] = [Side::We, Side::They];
 /// Long enough for the link to be in use when the end is asked for.
 const COUNT: u64 = 100;
 const LENGTH: usize = 20_000;
@@ -23,7 +26,7 @@ pub(crate) fn aborted_by_peer(reason: &CloseReason, wanted: &[u8]) {
 
 #[test]
 fn we_shut_down_an_idle_association() {
-    for initiator in BOTH {
+    for &initiator in BOTH {
         network::run(async move |world| {
             let Pair { mut peer, ours, .. } = world.associate(initiator).await;
             soon("shutdown", ours.shutdown()).await.unwrap();
@@ -36,7 +39,7 @@ fn we_shut_down_an_idle_association() {
 
 #[test]
 fn they_shut_down_an_idle_association() {
-    for initiator in BOTH {
+    for &initiator in BOTH {
         network::run(async move |world| {
             let Pair { mut peer, ours, .. } = world.associate(initiator).await;
             peer.command("shutdown").await;
@@ -121,7 +124,7 @@ fn both_sides_shut_down_at_once() {
 
 #[test]
 fn a_shutdown_survives_loss() {
-    for initiator in BOTH {
+    for &initiator in BOTH {
         network::run(async move |world| {
             let Pair { mut peer, ours, .. } = world.associate(initiator).await;
             world.bed.path(0).cut();
@@ -137,7 +140,7 @@ fn a_shutdown_survives_loss() {
 
 #[test]
 fn we_abort_an_established_association() {
-    for initiator in BOTH {
+    for &initiator in BOTH {
         network::run(async move |world| {
             let Pair { mut peer, ours, .. } = world.associate(initiator).await;
             ours.abort(b"enough");
@@ -149,7 +152,7 @@ fn we_abort_an_established_association() {
 
 #[test]
 fn they_abort_an_established_association() {
-    for initiator in BOTH {
+    for &initiator in BOTH {
         network::run(async move |world| {
             let Pair { mut peer, ours, .. } = world.associate(initiator).await;
             peer.command("abort enough").await;
@@ -356,4 +359,96 @@ fn our_attempt_to_connect_may_be_given_up_and_begun_again() {
         send(&ours, 10, 1000).await;
         check_arrival(&mut peer, 10, 1000).await;
     });
+}
+
+/// All extensions that both stacks have, and data and acknowledgements authenticated.
+fn everything(world: &mut World<'_>) {
+    demand(world);
+    world.prepare.push("set allow-resets 7");
+    if world.stack == Stack::Usrsctp {
+        interleave(world);
+        world.options.push(("nr-sack", 1));
+    }
+}
+
+/// In the middle of data both ways.
+async fn busy(pair: &mut Pair) {
+    pair.peer.begin(&their_send(20, 5000));
+    send(&pair.ours, 20, 5000).await;
+    receive(&pair.ours, 5, 5000).await;
+}
+
+async fn we_abort(pair: &mut Pair) {
+    busy(pair).await;
+    pair.ours.abort(b"enough");
+    pair.peer.event("lost").await;
+}
+
+async fn they_abort(world: &World<'_>, pair: &mut Pair) {
+    busy(pair).await;
+    pair.peer.done("send").await;
+    pair.peer.command("abort enough").await;
+    let reason = soon("end", pair.ours.closed()).await;
+    match world.stack {
+        Stack::Usrsctp => aborted_by_peer(&reason, b"enough"),
+        Stack::Linux => {
+            aborted_by_peer(&reason, b"");
+            pair.peer.event("ready").await;
+        }
+    }
+}
+
+async fn we_shut_down(pair: &mut Pair) {
+    send(&pair.ours, COUNT, LENGTH).await;
+    let (ended, ()) = tokio::join!(
+        soon("shutdown", pair.ours.shutdown()),
+        check_arrival(&mut pair.peer, COUNT, LENGTH)
+    );
+    ended.unwrap();
+    pair.peer.event("end").await;
+}
+
+async fn they_shut_down(pair: &mut Pair) {
+    pair.peer.begin(&their_send(COUNT, LENGTH));
+    pair.peer.begin("shutdown");
+    receive(&pair.ours, COUNT, LENGTH).await;
+    assert_eq!(soon("end of data", pair.ours.recv()).await, Ok(None));
+    assert_eq!(soon("end", pair.ours.closed()).await, CloseReason::Graceful);
+}
+
+/// A row with all extensions on.
+const fn with_everything(
+    name: &'static str,
+    play: for<'a> fn(&'a World<'_>, &'a mut Pair) -> Playing<'a>,
+) -> Row {
+    Row {
+        name,
+        stacks: ALL,
+        initiators: BOTH,
+        prepare: everything,
+        play,
+        crossed: |crossed| {
+            crossed.had(&[chunk::AUTH]);
+        },
+    }
+}
+
+pub(crate) const ROWS: &[Row] = &[
+    with_everything("we abort with all extensions on", |_, pair| {
+        Box::pin(we_abort(pair))
+    }),
+    with_everything("they abort with all extensions on", |world, pair| {
+        Box::pin(they_abort(world, pair))
+    }),
+    with_everything("we shut down with all extensions on", |_, pair| {
+        Box::pin(we_shut_down(pair))
+    }),
+    with_everything("they shut down with all extensions on", |_, pair| {
+        Box::pin(they_shut_down(pair))
+    }),
+];
+
+#[test]
+fn ends_with_all_extensions_on() {
+    rows::play_on_usrsctp(ROWS);
 }

@@ -4,16 +4,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use manyway::{AssocState, CloseReason, ConnectError, PathState, UDP_PORT};
-use manyway_bed::Loss;
 
 use crate::endings::aborted_by_peer;
-use crate::linux_extensions;
 use crate::network::{self, OURS, Pair, SCTP_PORT, Side, World, soon, until};
 use crate::peer::Peer;
 use crate::rows::{self, play_on_linux};
-use crate::streams;
 use crate::transfer::{check_arrival, exchange, receive, send, their_send};
 use crate::vm;
+use crate::{
+    asconf, auth, ecn, endings, linux_extensions, multihoming, partial, reconfig, streams, transfer,
+};
 
 const BOTH: [Side; 2] = [Side::We, Side::They];
 const COUNT: u64 = 50;
@@ -42,7 +42,17 @@ fn the_linux_kernel_interoperates() {
         if rows::wanted().is_none() {
             peer = scenarios(&mut world, peer).await;
         }
-        for rows in [streams::ROWS] {
+        for rows in [
+            transfer::ROWS,
+            streams::ROWS,
+            reconfig::ROWS,
+            partial::ROWS,
+            auth::ROWS,
+            asconf::ROWS,
+            multihoming::ROWS,
+            ecn::ROWS,
+            endings::ROWS,
+        ] {
             peer = play_on_linux(&mut world, peer, rows, &mut played).await;
         }
     });
@@ -65,7 +75,6 @@ async fn scenarios(world: &mut World<'_>, mut peer: Peer) -> Peer {
         peer = aborts(world, peer, initiator).await;
     }
     peer = refusals(world, peer).await;
-    peer = loss(world, peer).await;
     peer = failover(world, peer).await;
     peer = linux_extensions::carriers(world, peer).await;
     linux_extensions::authentication(world, peer).await
@@ -180,14 +189,6 @@ async fn refusals(world: &World<'_>, peer: Peer) -> Peer {
     drop(endpoint);
     tokio::time::sleep(Duration::from_millis(100)).await;
     peer
-}
-
-async fn loss(world: &World<'_>, peer: Peer) -> Peer {
-    world.bed.path(0).set_loss(Loss::Bernoulli(0.01));
-    let mut pair = associate(world, peer, Side::We).await;
-    exchange(&mut pair, 300, 5000).await;
-    world.bed.path(0).set_loss(Loss::None);
-    reset(pair).await
 }
 
 async fn failover(world: &World<'_>, peer: Peer) -> Peer {

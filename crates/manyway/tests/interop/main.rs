@@ -11,6 +11,7 @@
 mod asconf;
 mod auth;
 mod capture;
+mod ecn;
 mod endings;
 mod linux;
 mod linux_extensions;
@@ -20,6 +21,7 @@ mod network;
 mod partial;
 mod peer;
 mod raw;
+mod reconfig;
 mod rows;
 mod setup;
 mod stray;

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use manyway_net::namespace::Namespace;
 use tokio::sync::mpsc;
@@ -113,11 +114,31 @@ impl Peer {
         self.done(line).await;
     }
 
+    /// Tells it to do something as often as it says that it is busy: its data are not acknowledged.
+    pub(crate) async fn insist(&mut self, line: &str) {
+        loop {
+            self.begin(line);
+            let answer = self.answer(line).await;
+            let busy = [
+                "Device or resource busy",
+                "Resource temporarily unavailable",
+            ];
+            if !busy.iter().any(|why| answer.ends_with(why)) {
+                assert_eq!(answer, "ok", "the peer's answer to {line}");
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn answer(&mut self, line: &str) -> String {
+        self.find(line, |said| said == "ok" || said.starts_with("failed "))
+            .await
+    }
+
     /// Waits until it has done what it was told.
     pub(crate) async fn done(&mut self, line: &str) {
-        let answer = self
-            .find(line, |said| said == "ok" || said.starts_with("failed "))
-            .await;
+        let answer = self.answer(line).await;
         assert_eq!(answer, "ok", "the peer's answer to {line}");
     }
 

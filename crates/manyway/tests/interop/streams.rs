@@ -107,6 +107,13 @@ const SMALL: Load = Load {
     mixed: true,
 };
 
+const MANY: Load = Load {
+    streams: 64,
+    count: 10,
+    length: 1500,
+    mixed: true,
+};
+
 /// Messages of several packets on all streams that there are.
 const LARGE: Load = Load {
     streams: 16,
@@ -132,6 +139,16 @@ pub(crate) const ROWS: &[Row] = &[
         play: |world, pair| Box::pin(under_loss(world, pair, &[SMALL, LARGE])),
         crossed: |crossed| {
             crossed.had(&[chunk::DATA]).had_no(&[chunk::I_DATA]);
+        },
+    },
+    Row {
+        name: "all 64 streams",
+        stacks: ALL,
+        initiators: BOTH,
+        prepare: |world| world.config.transport.outbound_streams = 64,
+        play: |_, pair| Box::pin(exchange_load(pair, MANY)),
+        crossed: |crossed| {
+            crossed.had(&[chunk::DATA]);
         },
     },
     Row {

@@ -5,8 +5,9 @@ use manyway_bed::Loss;
 use sha2::{Digest, Sha256};
 
 use crate::capture::chunk;
-use crate::network::{self, Ip, Pair, Side, soon};
+use crate::network::{self, Ip, Pair, Side, World, soon};
 use crate::peer::{Arrived, Peer};
+use crate::rows::{self, ALL, BOTH, Row, USRSCTP};
 
 /// Seeds of the two directions' contents.
 const OUR_SEED: u64 = 1_000_000;
@@ -132,33 +133,6 @@ fn many_small_messages_pass_both_ways_at_once() {
 }
 
 #[test]
-fn nothing_is_lost_on_a_path_that_loses_one_packet_in_a_hundred() {
-    for initiator in [Side::We, Side::They] {
-        network::run(async move |world| {
-            world.bed.path(0).set_loss(Loss::Bernoulli(0.01));
-            let mut pair = world.associate(initiator).await;
-            exchange(&mut pair, 1000, 3000).await;
-            let lost = world.bed.path(0).counters();
-            assert!(lost.up.dropped_loss > 0 && lost.down.dropped_loss > 0);
-        });
-    }
-}
-
-/// Unlike SACK, NR-SACK lets the sender forget what lies beyond a gap.
-#[test]
-fn a_peer_that_offers_nr_sack_gets_and_sends_it() {
-    for initiator in [Side::We, Side::They] {
-        let crossed = network::run(async move |mut world| {
-            world.options = vec![("nr-sack", 1)];
-            world.bed.path(0).set_loss(Loss::Bernoulli(0.01));
-            let mut pair = world.associate(initiator).await;
-            exchange(&mut pair, 200, 5000).await;
-        });
-        crossed.had(&[chunk::NR_SACK]).had_no(&[chunk::SACK]);
-    }
-}
-
-#[test]
 fn a_peer_without_nr_sack_gets_and_sends_sack() {
     let crossed = network::run(async |world| {
         let mut pair = world.associate(Side::We).await;
@@ -194,4 +168,44 @@ fn a_peer_waits_while_we_do_not_read_for_a_while() {
         receive(&ours, 200, 5000).await;
         peer.done(&line).await;
     });
+}
+
+async fn lossy_bulk(world: &World<'_>, pair: &mut Pair) {
+    let path = world.bed.path(0);
+    path.set_loss(Loss::Bernoulli(0.01));
+    exchange(pair, 150, 20_000).await;
+    let lost = path.counters();
+    assert!(lost.up.dropped_loss > 0 && lost.down.dropped_loss > 0);
+    path.set_loss(Loss::None);
+}
+
+pub(crate) const ROWS: &[Row] = &[
+    Row {
+        name: "bulk under a loss of 1 %",
+        stacks: ALL,
+        initiators: BOTH,
+        prepare: |_| {},
+        play: |world, pair| Box::pin(lossy_bulk(world, pair)),
+        crossed: |crossed| {
+            crossed.had(&[chunk::DATA, chunk::SACK]);
+        },
+    },
+    Row {
+        name: "bulk under a loss of 1 %, with NR-SACK",
+        stacks: USRSCTP,
+        initiators: BOTH,
+        prepare: |world| world.options.push(("nr-sack", 1)),
+        play: |world, pair| Box::pin(lossy_bulk(world, pair)),
+        crossed: |crossed| {
+            for &side in BOTH {
+                let sent = crossed.from(side);
+                sent.had(&[chunk::NR_SACK]).had_no(&[chunk::SACK]);
+            }
+        },
+    },
+];
+
+#[test]
+fn bulk_under_loss() {
+    rows::play_on_usrsctp(ROWS);
 }
