@@ -41,5 +41,5 @@ mod translate;
 
 pub use bed::{Bed, BedConfig};
 pub use error::BedError;
-pub use manyway_sim::{LinkConfig, Loss, NatConfig, Rate, ScenePath};
+pub use manyway_sim::{LinkConfig, Loss, NatConfig, QueueLimit, Rate, ScenePath};
 pub use path::{BedPath, DirectionCounters, PathCounters};

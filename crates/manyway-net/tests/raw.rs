@@ -11,9 +11,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use manyway_net::link;
+use manyway_net::link::{self, Network};
 use manyway_net::raw::{MAX_PORTS, RawSocket};
-use manyway_net::udp::{Datagrams, Ecn, IcmpErrorKind, RecvBatch};
+use manyway_net::udp::{Datagrams, Ecn, IcmpErrorKind, Quote, RecvBatch};
 
 use common::{PATIENCE, in_namespace, is_root};
 
@@ -21,6 +21,10 @@ const LOOPBACKS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::LOCALHOST),
     IpAddr::V6(Ipv6Addr::LOCALHOST),
 ];
+
+/// An address where nobody speaks SCTP.
+const NOBODY_IPV6: Network =
+    Network::new(IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 9)), 128);
 
 /// What is enough of an SCTP packet for a filter.
 fn packet(port: u16, len: usize) -> Vec<u8> {
@@ -111,15 +115,30 @@ fn a_host_without_sctp_is_reported() {
     }
     in_namespace(|| async {
         link::set_up("lo").expect("the loopback interface can be brought up");
-        let socket = RawSocket::bind(LOOPBACKS[0], None).expect("root may");
-        let nobody = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9));
-        send(&socket, nobody, &packet(7, 20));
-        let error = tokio::time::timeout(PATIENCE, poll_fn(|cx| socket.packets().poll_error(cx)))
-            .await
-            .expect("ICMP comes at once")
-            .expect("the error queue can be read");
-        assert_eq!(error.kind, IcmpErrorKind::ProtocolUnreachable);
-        assert_eq!(error.destination.ip(), nobody);
+        link::add_address("lo", NOBODY_IPV6).expect("another address can be had");
+        let nobody = [Ipv4Addr::new(127, 0, 0, 9).into(), NOBODY_IPV6.address];
+        for (local, nobody) in LOOPBACKS.into_iter().zip(nobody) {
+            let socket = RawSocket::bind(local, None).expect("root may");
+            let sent = packet(7, 20);
+            let answer = async {
+                loop {
+                    send(&socket, nobody, &sent);
+                    let error = poll_fn(|cx| socket.packets().poll_error(cx)).await;
+                    match error.expect("the error queue can be read") {
+                        // The kernel still makes the address one of its own.
+                        error if error.kind == IcmpErrorKind::NetUnreachable => {}
+                        error => break error,
+                    }
+                }
+            };
+            let error = tokio::time::timeout(PATIENCE, answer)
+                .await
+                .expect("ICMP comes at once");
+            assert_eq!(error.kind, IcmpErrorKind::ProtocolUnreachable);
+            assert_eq!(error.destination.ip(), nobody);
+            assert_eq!(error.source_ip, Some(local));
+            assert_eq!(error.quote.as_bytes(), &sent[..Quote::MAX_LEN]);
+        }
     });
 }
 

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use manyway_net::link::{self, Network, Route};
 use manyway_net::namespace::Namespace;
 use manyway_net::udp::{
-    BindError, Datagrams, Ecn, IcmpErrorKind, Received, RecvBatch, UdpOptions, UdpSocket,
+    BindError, Datagrams, Ecn, IcmpErrorKind, Quote, Received, RecvBatch, UdpOptions, UdpSocket,
 };
 
 use common::{block_on, in_namespace, is_root, net, v4};
@@ -266,6 +266,8 @@ fn an_unreachable_port_is_reported_and_disturbs_no_other_traffic() {
             for _ in 0..4 {
                 let error = poll_fn(|cx| sender.poll_error(cx)).await.unwrap();
                 assert_eq!(error.destination, closed);
+                assert_eq!(error.source_ip, Some(sender.local_addr().ip()));
+                assert_eq!(error.quote.as_bytes(), b"anyone?");
                 assert_eq!(error.kind, IcmpErrorKind::PortUnreachable);
             }
             assert!(sender.take_errors().is_empty());
@@ -358,12 +360,19 @@ fn a_router_with_a_smaller_link_ahead_reports_its_mtu() {
         default.gateway = Some(v4(10, 9, 1, 1));
         link::add_route(&default).unwrap();
         block_on(async {
-            let socket = bind(v4(10, 9, 1, 2));
+            let mut large = [0; 1_400];
+            large[..Quote::MAX_LEN].copy_from_slice(b"how the packet began");
             let destination = (v4(10, 9, 2, 2), 9).into();
-            socket.try_send(&one(destination, &[0; 1_400])).unwrap();
-            let error = poll_fn(|cx| socket.poll_error(cx)).await.unwrap();
-            assert_eq!(error.destination, destination);
-            assert_eq!(error.kind, IcmpErrorKind::MessageTooLong { mtu: 1_300 });
+            let wildcard = bind(Ipv4Addr::UNSPECIFIED);
+            let socket = bind(v4(10, 9, 1, 2));
+            for socket in [&wildcard, &socket] {
+                socket.try_send(&one(destination, &large)).unwrap();
+                let error = poll_fn(|cx| socket.poll_error(cx)).await.unwrap();
+                assert_eq!(error.destination, destination);
+                assert_eq!(error.source_ip, Some(v4(10, 9, 1, 2).into()));
+                assert_eq!(error.kind, IcmpErrorKind::MessageTooLong { mtu: 1_300 });
+                assert_eq!(error.quote.as_bytes(), b"how the packet began");
+            }
             // Finding the MTU is left to the caller, so the kernel still lets this out.
             socket.try_send(&one(destination, &[0; 1_400])).unwrap();
         });

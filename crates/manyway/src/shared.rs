@@ -58,8 +58,6 @@ pub(crate) struct State {
     pub(crate) locals: Vec<SocketAddr>,
     /// Loopback addresses that a socket is wanted for, and who waits for it.
     pub(crate) wanted_loopback: Vec<(IpAddr, oneshot::Sender<Result<(), BindError>>)>,
-    /// Handshakes that this side began and that have not settled.
-    pub(crate) connecting: usize,
     /// Closed associations without handles; released when their last words are sent.
     pub(crate) orphans: Vec<AssocId>,
     pub(crate) driver: Option<Waker>,
@@ -84,7 +82,6 @@ impl Shared {
             listeners: HashMap::new(),
             locals,
             wanted_loopback: Vec::new(),
-            connecting: 0,
             orphans: Vec::new(),
             driver: None,
             closing: false,
@@ -116,14 +113,11 @@ impl Shared {
 }
 
 impl State {
-    /// A handshake ended, well or not; true if it was one.
-    pub(crate) fn on_settled(&mut self, id: AssocId) -> bool {
-        let settled = self
-            .entries
-            .get_mut(&id)
-            .is_some_and(|e| !std::mem::replace(&mut e.settled, true));
-        self.connecting -= usize::from(settled);
-        settled
+    /// A handshake ended, well or not.
+    pub(crate) fn on_settled(&mut self, id: AssocId) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.settled = true;
+        }
     }
 
     /// The engine has something to do.
@@ -143,7 +137,6 @@ impl State {
             closed: None,
             peer_done: false,
         };
-        self.connecting += usize::from(!established);
         self.entries.insert(id, entry);
         signals
     }

@@ -13,7 +13,7 @@ mod socket;
 mod sockopt;
 
 pub use bind_error::BindError;
-pub use icmp::{IcmpError, IcmpErrorKind};
+pub use icmp::{IcmpError, IcmpErrorKind, Quote};
 pub use recv::{Drain, Received, RecvBatch, Segments};
 pub use send::Datagrams;
 pub use socket::{UdpOptions, UdpSocket};

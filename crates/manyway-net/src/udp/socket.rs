@@ -251,20 +251,18 @@ impl UdpSocket {
         queue.take()
     }
 
-    /// The next ICMP error, as it arrives.
+    /// The next ICMP error, as it arrives. Costs no system call while there is none.
     ///
     /// # Errors
     /// When the runtime is shutting down.
     pub fn poll_error(&self, cx: &mut Context<'_>) -> Poll<io::Result<IcmpError>> {
+        let socket = self.readiness.socket();
         loop {
-            {
-                let mut queue = self.icmp();
-                queue.fill(self.readiness.socket());
-                if let Some(error) = queue.pop() {
-                    return Poll::Ready(Ok(error));
-                }
+            if let Some(error) = self.icmp().pop(socket) {
+                return Poll::Ready(Ok(error));
             }
             ready!(self.readiness.poll_error(cx))?;
+            self.icmp().fill(socket);
         }
     }
 

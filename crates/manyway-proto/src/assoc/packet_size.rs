@@ -4,9 +4,10 @@ use super::Association;
 use crate::path::{FourTuple, Path, PathId};
 use crate::time::Instant;
 
-/// IP and UDP headers.
-const fn headers(ipv6: bool) -> usize {
-    if ipv6 { 48 } else { 28 }
+/// Length of the headers below SCTP: IP, and UDP if that carries it.
+fn headers(tuple: &FourTuple) -> usize {
+    let ip = if tuple.remote.is_ipv6() { 40 } else { 20 };
+    ip + if tuple.is_raw() { 0 } else { 8 }
 }
 
 impl Association {
@@ -64,7 +65,7 @@ impl Association {
         let id = path.id;
         //= https://www.rfc-editor.org/rfc/rfc8899#section-4.6.2
         //# Before using the size reported in the PTB message, it must first be converted to a PL_PTB_SIZE
-        let size = mtu.saturating_sub(headers(tuple.remote.is_ipv6()));
+        let size = mtu.saturating_sub(headers(tuple));
         let known = path.size;
         let shrinks = path.size.on_too_big(size);
         if shrinks {

@@ -308,14 +308,16 @@ impl Association {
     }
 
     /// The host at a pair's remote address said that nobody listens there. Only believed before
-    /// the peer has answered, and only when every address said so.
-    pub(crate) fn handle_unreachable(&mut self, pair: FourTuple) {
+    /// the peer has answered, and only when every address said so. False if it means nothing.
+    pub(crate) fn handle_unreachable(&mut self, pair: FourTuple) -> bool {
         if self.state != AssocState::CookieWait {
-            return;
+            return false;
         }
-        let Some(setup) = &mut self.setup else { return };
+        let Some(setup) = &mut self.setup else {
+            return false;
+        };
         if !setup.pairs.contains(&pair) || setup.refused.contains(&pair) {
-            return;
+            return false;
         }
         setup.refused.push(pair);
         if setup.refused.len() == setup.pairs.len() {
@@ -331,6 +333,7 @@ impl Association {
                 path.tuple = next;
             }
         }
+        true
     }
 
     pub(super) fn learn_peer(&mut self, peer: &PeerInit, tuple: FourTuple) {

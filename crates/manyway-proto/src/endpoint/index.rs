@@ -53,7 +53,6 @@ impl Endpoint {
             assoc,
             ready: false,
             noisy: false,
-            handshaking: false,
             timer: self.timers.register(),
             armed: None,
             unlinked: false,
@@ -66,25 +65,6 @@ impl Endpoint {
         self.slots.insert(id, Box::new(slot));
         self.index_reflected(id);
         self.touch(id);
-    }
-
-    /// A message from the network that nobody is there concerns the association while it sets up.
-    pub(super) fn note_handshake(&mut self, id: AssocId) {
-        if let Some(slot) = self.slots.get_mut(&id) {
-            slot.handshaking = true;
-            let remotes = slot.peer_keys.iter().map(|key| (key.remote, id));
-            self.handshakes.extend(remotes);
-        }
-    }
-
-    pub(super) fn forget_handshake(&mut self, id: AssocId) {
-        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.handshaking) else {
-            return;
-        };
-        slot.handshaking = false;
-        for key in slot.peer_keys.iter().take(slot.requested) {
-            self.handshakes.remove(&(key.remote, id));
-        }
     }
 
     /// What the association may hold depends on what all hold.
@@ -111,10 +91,7 @@ impl Endpoint {
         let Some(assoc) = self.slots.get(&id).map(|slot| &slot.assoc) else {
             return;
         };
-        let (closed, setting_up) = (assoc.state() == AssocState::Closed, assoc.is_setting_up());
-        if !setting_up {
-            self.forget_handshake(id);
-        }
+        let closed = assoc.state() == AssocState::Closed;
         self.count_memory(id);
         self.rearm(id);
         self.index_peer(id);
@@ -177,7 +154,6 @@ impl Endpoint {
 
     /// A closed association is found no more, so that its tag and address may be used anew.
     pub(super) fn unlink(&mut self, id: AssocId) {
-        self.forget_handshake(id);
         let Some(slot) = self.slots.get_mut(&id) else {
             return;
         };

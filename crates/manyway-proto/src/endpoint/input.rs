@@ -41,19 +41,6 @@ impl Endpoint {
         }
     }
 
-    /// The host at `path.remote` said that nobody listens on that UDP port.
-    pub fn handle_unreachable(&mut self, now: Instant, path: FourTuple) {
-        self.advance(now);
-        let all = (path.remote, AssocId(0))..=(path.remote, AssocId(u64::MAX));
-        let tried: Vec<AssocId> = self.handshakes.range(all).map(|(_, id)| *id).collect();
-        for id in tried {
-            if let Some(slot) = self.slots.get_mut(&id) {
-                slot.assoc.handle_unreachable(path);
-            }
-            self.touch(id);
-        }
-    }
-
     //= https://www.rfc-editor.org/rfc/rfc9260#section-8.5
     //# When receiving an SCTP packet, the endpoint MUST ensure that the value in the Verification Tag field of the received SCTP packet matches its own tag
     fn handle_known(&mut self, path: FourTuple, id: AssocId, mark: Option<Ecn>, datagram: &Bytes) {

@@ -2,7 +2,7 @@
 //!
 //! Look-ups go by the verification tag of this side, never by scanning.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -97,6 +97,8 @@ pub struct EndpointStats {
     pub associations_accepted: u64,
     /// Reports of packets that were too big which quote none of ours, or say nothing new.
     pub ignored_too_big: u64,
+    /// Reports of addresses where nobody listens which quote no INIT of a handshake under way.
+    pub ignored_unreachable: u64,
     /// Handshakes refused because of [`EndpointConfig::max_associations`], or because received
     /// data fill [`EndpointConfig::receive_budget`].
     pub associations_refused: u64,
@@ -114,8 +116,6 @@ struct Slot {
     ready: bool,
     /// In the queue of those that may have events.
     noisy: bool,
-    /// In `handshakes`.
-    handshaking: bool,
     timer: TimerKey,
     /// Among the timers at this time.
     armed: Option<Instant>,
@@ -146,9 +146,6 @@ pub struct Endpoint {
     by_peer: HashMap<PeerKey, AssocId>,
     by_reflected: HashMap<ReflectedKey, AssocId>,
     ready: VecDeque<AssocId>,
-    /// Associations that this side began and that may still be setting up, by the addresses that
-    /// they are tried at.
-    handshakes: BTreeSet<(SocketAddr, AssocId)>,
     /// Associations that may have events.
     noisy: VecDeque<AssocId>,
     timers: Timers,
@@ -222,7 +219,6 @@ impl Endpoint {
             by_peer: HashMap::new(),
             by_reflected: HashMap::new(),
             ready: VecDeque::new(),
-            handshakes: BTreeSet::new(),
             noisy: VecDeque::new(),
             timers: Timers::default(),
             stray_turn_over: false,
@@ -335,7 +331,6 @@ impl Endpoint {
         let assoc = Association::initiate(self.now, new, pairs);
         let requested = keys.len();
         self.insert(assoc, keys, requested);
-        self.note_handshake(id);
         Ok(id)
     }
 

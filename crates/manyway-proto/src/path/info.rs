@@ -62,6 +62,9 @@ pub struct PathInfo {
     /// Bytes of user data in flight elsewhere that were sent here as well because the scheduler
     /// wants redundancy.
     pub copied_bytes: u64,
+    /// Packets with a congestion mark were lost here while others arrived, so that none are marked
+    /// any more.
+    pub ecn_failed: bool,
     /// Timeouts in a row.
     pub error_count: u32,
     /// When a packet last arrived.
@@ -112,6 +115,7 @@ impl Path {
             undone_reductions: self.counters.undone_reductions,
             reinjected_bytes: self.counters.reinjected_bytes,
             copied_bytes: self.counters.copied_bytes,
+            ecn_failed: !self.ecn.is_usable(),
             error_count: self.error_count,
             last_received: self.last_received,
             switch_delay,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use manyway_proto::ConnectError;
+use manyway_proto::{CloseReason, ConnectError, Event, FourTuple};
 use manyway_wire::{Chunk, ChunkType, CommonHeader, CookieAck, VerificationTag};
 
-use crate::pair::{Pair, Raw, causes_of, kinds, no_header, packet, raw};
+use crate::pair::{Pair, Raw, address, causes_of, kinds, no_header, packet, raw};
 
 //= https://www.rfc-editor.org/rfc/rfc9260#section-8.5.1
 //= type=test
@@ -139,4 +139,52 @@ fn associations_to_one_listener_never_share_a_port() {
     let any = pair.ends[0].associations().next().unwrap().id();
     pair.ends[0].release(any);
     assert!(pair.try_connect().is_ok(), "a port is free again");
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9260#section-10
+//= type=test
+//# If the ICMP message is too short or the chunk type or the Initiate Tag does not match, silently discard the packet.
+//= https://www.rfc-editor.org/rfc/rfc6951#section-5.5
+//= type=test
+//# If a received ICMP or ICMPv6 packet cannot be related to a specific SCTP association or the verification tag cannot be verified, it MUST be discarded silently.
+#[test]
+fn a_refusal_by_icmp_must_quote_the_init() {
+    let mut pair = Pair::new();
+    pair.connect();
+    let init = pair.take(0).remove(0).bytes;
+    let path = FourTuple {
+        local: address(0),
+        remote: address(1),
+    };
+    let other = FourTuple {
+        remote: address(2),
+        ..path
+    };
+    let changed = |at: usize| {
+        let mut quoted = init[..20].to_vec();
+        quoted[at] ^= 1;
+        quoted
+    };
+    // Short, not an INIT, with a tag, with another initiate tag, from elsewhere.
+    let forged = [
+        (path, init[..19].to_vec()),
+        (path, Vec::new()),
+        (path, changed(12)),
+        (path, changed(7)),
+        (path, changed(19)),
+        (other, init[..20].to_vec()),
+    ];
+    let now = pair.now;
+    for (path, quoted) in &forged {
+        pair.ends[0].handle_unreachable(now, *path, quoted);
+    }
+    assert_eq!(
+        pair.ends[0].stats().ignored_unreachable,
+        forged.len() as u64
+    );
+    assert_eq!(pair.ends[0].poll_event(), None);
+    pair.ends[0].handle_unreachable(now, path, &init[..20]);
+    let closed = pair.ends[0].poll_event().map(|(_, event)| event);
+    let reason = CloseReason::Refused;
+    assert_eq!(closed, Some(Event::Closed { reason }));
 }

@@ -116,7 +116,6 @@ impl Drop for Handle {
     fn drop(&mut self) {
         let now = self.shared.now();
         let mut state = self.shared.lock();
-        state.on_settled(self.id);
         let entry = state.entries.remove(&self.id);
         if entry.is_some_and(|e| e.closed.is_some()) {
             // The driver releases it when its last words are sent.

@@ -1,23 +1,22 @@
 //! From the sockets to the engine.
 
-use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
-use manyway_net::udp::{IcmpErrorKind, UdpSocket};
+use manyway_net::udp::IcmpErrorKind;
 use manyway_proto::{Ecn, FourTuple};
 
+use super::sockets::Bound;
 use super::{Driver, Progress};
+
+/// ICMP messages taken per socket and turn.
+const MAX_ICMP: usize = 64;
 
 impl Driver {
     /// Receives one batch per socket.
     pub(super) fn receive(&mut self, cx: &mut Context<'_>) -> Progress {
         let mut progress = Progress::None;
-        // Refusals matter only to handshakes; looking for them costs two system calls.
-        let connecting = self.shared.lock().connecting > 0;
         for bound in &self.sockets.bound {
-            if connecting {
-                self.learn_refusals(bound.packets(), bound.local, cx);
-            }
+            self.receive_icmp(bound, cx);
             match bound.packets().poll_recv(cx, &mut self.batch) {
                 Poll::Ready(Ok(_)) => progress = Progress::Some,
                 Poll::Ready(Err(error)) => {
@@ -30,14 +29,8 @@ impl Driver {
             let now = self.shared.now();
             let mut state = self.shared.lock();
             for received in self.batch.drain() {
-                let local = match received.destination_ip {
-                    Some(ip) if bound.local.ip().is_unspecified() => {
-                        SocketAddr::new(ip, bound.local.port())
-                    }
-                    _ => bound.local,
-                };
                 let path = FourTuple {
-                    local,
+                    local: bound.local_as(received.destination_ip),
                     remote: received.source,
                 };
                 let mark = received.ecn.map(mark);
@@ -51,25 +44,35 @@ impl Driver {
         progress
     }
 
-    /// Hosts that say that nobody listens on a UDP port, or that they do not speak SCTP.
-    fn learn_refusals(&self, socket: &UdpSocket, local: SocketAddr, cx: &mut Context<'_>) {
-        while let Poll::Ready(Ok(error)) = socket.poll_error(cx) {
+    /// What routers and hosts say of the packets that were sent. What the engine makes of it is
+    /// sent with the rest of this turn.
+    fn receive_icmp(&self, bound: &Bound, cx: &mut Context<'_>) {
+        for _ in 0..MAX_ICMP {
+            let error = match bound.packets().poll_error(cx) {
+                Poll::Ready(Ok(error)) => error,
+                // The runtime ends, and with it this task.
+                Poll::Ready(Err(_)) | Poll::Pending => return,
+            };
             tracing::trace!(?error, "ICMP");
-            let refusals = [
-                IcmpErrorKind::PortUnreachable,
-                IcmpErrorKind::ProtocolUnreachable,
-            ];
-            if refusals.contains(&error.kind) {
-                let path = FourTuple {
-                    local,
-                    remote: error.destination,
-                };
-                self.shared
-                    .lock()
-                    .proto
-                    .handle_unreachable(self.shared.now(), path);
+            let path = FourTuple {
+                local: bound.local_as(error.source_ip),
+                remote: error.destination,
+            };
+            let (now, quoted) = (self.shared.now(), error.quote.as_bytes());
+            let proto = &mut self.shared.lock().proto;
+            match error.kind {
+                IcmpErrorKind::PortUnreachable | IcmpErrorKind::ProtocolUnreachable => {
+                    proto.handle_unreachable(now, path, quoted);
+                }
+                IcmpErrorKind::MessageTooLong { mtu } => {
+                    proto.handle_packet_too_big(now, path, quoted, mtu as usize);
+                }
+                // Timers find out whether a path works.
+                IcmpErrorKind::HostUnreachable | IcmpErrorKind::NetUnreachable => {}
             }
         }
+        // The rest waits for the next turn.
+        cx.waker().wake_by_ref();
     }
 }
 

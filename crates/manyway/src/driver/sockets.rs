@@ -48,6 +48,14 @@ impl Bound {
         }
     }
 
+    /// The local end of a packet that was sent to or from `ip`.
+    pub(super) fn local_as(&self, ip: Option<IpAddr>) -> SocketAddr {
+        match ip {
+            Some(ip) if self.local.ip().is_unspecified() => SocketAddr::new(ip, self.local.port()),
+            _ => self.local,
+        }
+    }
+
     /// Raw sockets receive for these SCTP ports only.
     fn set_ports(&self, ports: &[u16]) {
         if let Socket::Raw(socket) = &self.socket
