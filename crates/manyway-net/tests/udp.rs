@@ -369,7 +369,7 @@ fn a_router_with_a_smaller_link_ahead_reports_its_mtu() {
                 socket.try_send(&one(destination, &large)).unwrap();
                 let error = poll_fn(|cx| socket.poll_error(cx)).await.unwrap();
                 assert_eq!(error.destination, destination);
-                assert_eq!(error.source_ip, Some(v4(10, 9, 1, 2).into()));
+                assert_eq!(error.source_ip, Some(v4(10, 9, 1, 2)));
                 assert_eq!(error.kind, IcmpErrorKind::MessageTooLong { mtu: 1_300 });
                 assert_eq!(error.quote.as_bytes(), b"how the packet began");
             }

@@ -81,6 +81,21 @@ pub enum Event {
     Readable,
     /// There is room in the send buffer after a [`crate::SendError::WouldBlock`].
     Writable,
+    /// Every message was acknowledged by the peer or given up. Comes only after
+    /// [`crate::Association::report_sender_dry`] (RFC 6458, section 6.1.9,
+    /// `SCTP_SENDER_DRY_EVENT`).
+    SenderDry,
+    /// The peer reported an error by an ERROR chunk; the association goes on (RFC 6458, section
+    /// 6.1.3, `SCTP_REMOTE_ERROR`). One event for each cause. While the application leaves 64
+    /// events unread, further causes are only counted, in
+    /// [`crate::AssocStats::unreported_errors`].
+    PeerError {
+        /// The cause code (RFC 9260, section 3.3.10, and its extensions).
+        code: u16,
+        /// One readable line: name, code, and what it is about. Text of the peer is cut and
+        /// escaped.
+        description: String,
+    },
     /// A message was given up. Comes only after [`crate::Association::report_abandoned`].
     Abandoned {
         /// Its stream.
@@ -92,18 +107,20 @@ pub enum Event {
         /// Why.
         reason: AbandonReason,
     },
-    /// A path was confirmed, or carries data again.
+    /// A path was confirmed, or carries data again (RFC 6458, section 6.1.2, `SCTP_ADDR_CONFIRMED`
+    /// and `SCTP_ADDR_AVAILABLE`).
     PathUp {
         /// Which.
         path: PathId,
     },
-    /// A path stopped answering; nothing is scheduled on it while another one works.
+    /// A path stopped answering; nothing is scheduled on it while another one works (RFC 7829,
+    /// section 7.1, `SCTP_ADDR_PF`).
     PathDown {
         /// Which.
         path: PathId,
     },
     /// A path has not answered for so long that it counts as failed (RFC 9260, section 8.2); it is
-    /// probed slowly. [`Event::PathDown`] came before.
+    /// probed slowly (`SCTP_ADDR_UNREACHABLE`). [`Event::PathDown`] came before.
     PathFailed {
         /// Which.
         path: PathId,
@@ -113,12 +130,13 @@ pub enum Event {
         /// Which.
         path: PathId,
     },
-    /// A path was removed.
+    /// A path was removed (`SCTP_ADDR_REMOVED`).
     PathRemoved {
         /// Which.
         path: PathId,
     },
-    /// Another path is the primary now, by this side's or the peer's wish.
+    /// Another path is the primary now, by this side's or the peer's wish, or because the last one
+    /// does not answer (`SCTP_ADDR_MADE_PRIM`).
     PrimaryChanged {
         /// The new primary.
         path: PathId,

@@ -72,6 +72,9 @@ pub struct AssocStats {
     pub bad_checksums: u64,
     /// Error causes that the peer reported in ERROR chunks.
     pub errors_received: u64,
+    /// Of those, causes that [`crate::Event::PeerError`] did not tell of, because too many events
+    /// waited.
+    pub unreported_errors: u64,
     /// DATA chunks dropped because their TSN is too far ahead
     /// ([`crate::TransportConfig::max_tsn_distance`]), or would open more gaps than are remembered
     /// ([`crate::TransportConfig::max_gaps`]).

@@ -84,7 +84,47 @@ impl Endpoint {
         remotes: &[SocketAddr],
         port: u16,
     ) -> Result<Association, ConnectError> {
-        self.open(remotes, port, None).await
+        self.open(None, remotes, port, None).await
+    }
+
+    /// As [`Endpoint::connect`], from a chosen SCTP port. If the peer opens the same association,
+    /// from `port` to `local_port`, at the same time, both ends get one and the same (RFC 9260,
+    /// section 5.2.1): so can two hosts meet neither of which listens, each behind a NAT that lets
+    /// in only answers.
+    ///
+    /// A peer that has not begun yet refuses, unless its NAT drops what it does not expect; begin
+    /// again then.
+    ///
+    /// ```
+    /// # use manyway::{Association, ConnectError, Endpoint};
+    /// # use std::net::SocketAddr;
+    /// # async fn example(us: Endpoint, them: SocketAddr) -> Result<Association, ConnectError> {
+    /// loop {
+    ///     match us.connect_from(5000, &[them], 5000).await {
+    ///         Err(ConnectError::Refused) => {
+    ///             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    ///         }
+    ///         other => return other,
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::InUse`] if this endpoint has an association between these ports and one of
+    /// the addresses; otherwise see [`ConnectError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives the attempt up.
+    pub async fn connect_from(
+        &self,
+        local_port: u16,
+        remotes: &[SocketAddr],
+        port: u16,
+    ) -> Result<Association, ConnectError> {
+        self.open(Some(local_port), remotes, port, None).await
     }
 
     /// As [`Endpoint::connect`], with a first message that travels with the handshake: it arrives
@@ -103,17 +143,18 @@ impl Endpoint {
         port: u16,
         first: Message,
     ) -> Result<Association, ConnectError> {
-        self.open(remotes, port, Some(first)).await
+        self.open(None, remotes, port, Some(first)).await
     }
 
     async fn open(
         &self,
+        local_port: Option<u16>,
         remotes: &[SocketAddr],
         port: u16,
         first: Option<Message>,
     ) -> Result<Association, ConnectError> {
         self.want_loopback(remotes).await?;
-        let association = self.begin(remotes, port, first)?;
+        let association = self.begin(local_port, remotes, port, first)?;
         match association.settled().await {
             None => Ok(association),
             Some(CloseReason::Refused) => Err(ConnectError::Refused),
@@ -124,6 +165,7 @@ impl Endpoint {
 
     fn begin(
         &self,
+        local_port: Option<u16>,
         remotes: &[SocketAddr],
         port: u16,
         first: Option<Message>,
@@ -139,13 +181,15 @@ impl Endpoint {
             remotes: remotes.to_vec(),
             port: Port(port),
         };
-        let id = state
-            .proto
-            .connect(now, request)
-            .map_err(|error| match error {
-                manyway_proto::ConnectError::TooManyAssociations => ConnectError::TooMany,
-                _ => ConnectError::Unreachable,
-            })?;
+        let opened = match local_port {
+            Some(from) => state.proto.connect_from(now, Port(from), request),
+            None => state.proto.connect(now, request),
+        };
+        let id = opened.map_err(|error| match error {
+            manyway_proto::ConnectError::TooManyAssociations => ConnectError::TooMany,
+            manyway_proto::ConnectError::InUse => ConnectError::InUse,
+            _ => ConnectError::Unreachable,
+        })?;
         if let (Some(first), Some(assoc)) = (first, state.proto.association_mut(now, id))
             && let Err(error) = assoc.send(first)
         {

@@ -38,6 +38,10 @@ pub enum ConnectError {
     /// The peer or this side ended it during set-up.
     #[error("the association ended during set-up: {0}")]
     Closed(CloseReason),
+    /// There is an association between these SCTP ports and one of the addresses. Only from
+    /// `connect_from`.
+    #[error("there is an association with this peer from that port already; close it first")]
+    InUse,
     /// This endpoint cannot hold more associations.
     #[error("too many associations are open on this endpoint")]
     TooMany,

@@ -53,10 +53,10 @@ pub use manyway_proto::{
     CloseReason, Congestion, CongestionController, ControllerKind, ControllerSetup,
     CustomController, EndpointStats, Event, Extension, Extensions, FourTuple, FrontMessage, HmacId,
     Instant, KeyId, ListenError, LostPacket, LowestRtt, Message, MessagePart, PartStatus,
-    PathError, PathId, PathInfo, PathState, PathView, Ppid, Predecessor, RateSample, ReconfigError,
-    ReconfigFailure, ReconfigPolicy, ReconfigRequest, Reliability, Scheduler, SendOptions, Sent,
-    Share, Signal, StreamDirection, StreamError, StreamId, StreamScheduler, StreamSchedulerKind,
-    StreamView, TransportConfig, UnknownController, Wish,
+    PathError, PathId, PathInfo, PathState, PathThresholds, PathView, Ppid, Predecessor,
+    RateSample, ReconfigError, ReconfigFailure, ReconfigPolicy, ReconfigRequest, Reliability,
+    Scheduler, SendOptions, Sent, Share, Signal, StreamDirection, StreamError, StreamId,
+    StreamScheduler, StreamSchedulerKind, StreamView, TransportConfig, UnknownController, Wish,
 };
 
 /// The UDP port of SCTP encapsulated in UDP (RFC 6951, section 5.1).

@@ -44,6 +44,22 @@ fn paths_come_and_go() {
 }
 
 #[test]
+fn a_stream_serves_one_conversation_after_the_other() {
+    assert_eq!(
+        output("reset"),
+        "stream 3 begins anew\n8 streams were added\n"
+    );
+}
+
+#[test]
+fn events_tell_what_happens() {
+    assert_eq!(
+        output("events"),
+        "a path is up\nit is the primary\nthe peer has everything\nshut down by both sides\n"
+    );
+}
+
+#[test]
 fn a_late_message_is_given_up() {
     assert_eq!(
         output("lifetime"),

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use manyway::{
-    CloseReason, ConnectError, Endpoint, EndpointConfig, Event, Message, RecvError, SendError,
+    Association, CloseReason, ConnectError, Endpoint, EndpointConfig, Event, Events, Message,
+    ReconfigError, ReconfigFailure, ReconfigPolicy, RecvError, SendError, StreamDirection,
+    StreamId,
 };
 
 async fn endpoint() -> Endpoint {
@@ -132,4 +134,143 @@ async fn events_tell_of_paths_and_of_the_end() {
     let mut late = here.events();
     assert_eq!(late.next().await, Some(Event::Closed { reason: last }));
     assert_eq!(late.next().await, None);
+}
+
+async fn pair() -> (Endpoint, Endpoint, Association, Association) {
+    let (server, client) = (endpoint().await, endpoint().await);
+    let mut listener = server.listen(7).unwrap();
+    let addresses = server.local_addresses();
+    let (here, there) = tokio::join!(client.connect(&addresses, 7), listener.accept());
+    (server, client, here.unwrap(), there.unwrap())
+}
+
+/// The first event that `wanted` has something to say of.
+async fn await_event<T>(events: &mut Events, wanted: impl Fn(Event) -> Option<T>) -> T {
+    let wait = async {
+        loop {
+            if let Some(found) = wanted(events.next().await.unwrap()) {
+                return found;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait)
+        .await
+        .unwrap()
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9260#section-5.2.1
+//= type=test
+//# Upon receipt of an INIT chunk in the COOKIE-WAIT state, an endpoint MUST respond with an INIT ACK chunk using the same parameters it sent in its original INIT chunk (including its Initiate Tag, unchanged)
+#[tokio::test]
+async fn two_that_open_at_once_get_one_association() {
+    let (one, two) = (endpoint().await, endpoint().await);
+    let (ones, twos) = (one.local_addresses(), two.local_addresses());
+    for (from, to) in [(5000, 6000), (5001, 5001)] {
+        let (here, there) = tokio::join!(
+            one.connect_from(from, &twos, to),
+            two.connect_from(to, &ones, from)
+        );
+        let (here, there) = (here.unwrap(), there.unwrap());
+        here.send(Message::new(0, "from one")).await.unwrap();
+        there.send(Message::new(0, "from two")).await.unwrap();
+        let (at_one, at_two) = tokio::join!(here.recv(), there.recv());
+        assert_eq!(at_one.unwrap().unwrap().payload, "from two");
+        assert_eq!(at_two.unwrap().unwrap().payload, "from one");
+        let again = one.connect_from(from, &twos, to).await;
+        assert!(matches!(again, Err(ConnectError::InUse)), "{again:?}");
+        tokio::try_join!(here.shutdown(), there.shutdown()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_has_not_begun_refuses_and_may_be_asked_again() {
+    let (one, two) = (endpoint().await, endpoint().await);
+    let (ones, twos) = (one.local_addresses(), two.local_addresses());
+    let refused = one.connect_from(5000, &twos, 6000).await;
+    assert!(matches!(refused, Err(ConnectError::Refused)), "{refused:?}");
+    let (here, there) = tokio::join!(
+        one.connect_from(5000, &twos, 6000),
+        two.connect_from(6000, &ones, 5000)
+    );
+    assert!(here.unwrap().is_alive() && there.unwrap().is_alive());
+}
+
+#[tokio::test]
+async fn a_dry_sender_is_reported_at_once_and_each_time() {
+    let (_server, _client, here, there) = pair().await;
+    let mut events = here.events();
+    let dry = |event| (event == Event::SenderDry).then_some(());
+    here.report_sender_dry(true);
+    await_event(&mut events, dry).await;
+    for _ in 0..3 {
+        here.send(Message::new(0, vec![1; 100_000])).await.unwrap();
+        await_event(&mut events, dry).await;
+        assert_eq!(here.send_backlog(), 0);
+        there.recv().await.unwrap().unwrap();
+    }
+    here.report_sender_dry(false);
+    here.send(Message::new(0, "x")).await.unwrap();
+    there.recv().await.unwrap().unwrap();
+    here.shutdown().await.unwrap();
+    let last = await_event(&mut events, |event| {
+        assert_ne!(event, Event::SenderDry);
+        matches!(event, Event::Closed { .. }).then_some(())
+    });
+    last.await;
+}
+
+#[tokio::test]
+async fn streams_are_reset_and_added_by_either_side_as_the_peer_allows() {
+    let (_server, _client, here, there) = pair().await;
+    let (mut ours, mut theirs) = (here.events(), there.events());
+    let reset = |event| match event {
+        Event::StreamsReset { direction, streams } => Some((direction, streams)),
+        _ => None,
+    };
+    let (outgoing, incoming) = (StreamDirection::Outgoing, StreamDirection::Incoming);
+    here.reset_streams(&[StreamId(1)]).unwrap();
+    let seen = await_event(&mut ours, reset).await;
+    assert_eq!(seen, (outgoing, vec![StreamId(1)]));
+    let seen = await_event(&mut theirs, reset).await;
+    assert_eq!(seen, (incoming, vec![StreamId(1)]));
+
+    // A stream that was never used has nothing to reset.
+    there.send(Message::new(2, "used")).await.unwrap();
+    here.recv().await.unwrap().unwrap();
+    here.request_stream_reset(&[StreamId(2)]).unwrap();
+    let seen = await_event(&mut theirs, reset).await;
+    assert_eq!(seen, (outgoing, vec![StreamId(2)]));
+
+    here.add_streams(5, 0).unwrap();
+    let added = await_event(&mut ours, |event| match event {
+        Event::StreamsAdded { count, .. } => Some(count),
+        _ => None,
+    });
+    assert_eq!(added.await, 5);
+    here.send(Message::new(20, "on a new stream"))
+        .await
+        .unwrap();
+    assert_eq!(there.recv().await.unwrap().unwrap().stream, StreamId(20));
+
+    there.set_reconfig_policy(ReconfigPolicy::DENY_ALL).unwrap();
+    here.reset_association().unwrap();
+    let failed = await_event(&mut ours, |event| match event {
+        Event::ReconfigFailed { failure, .. } => Some(failure),
+        _ => None,
+    });
+    assert_eq!(failed.await, ReconfigFailure::Denied);
+    there
+        .set_reconfig_policy(ReconfigPolicy::default())
+        .unwrap();
+    here.reset_association().unwrap();
+    let over = |event| (event == Event::AssociationReset).then_some(());
+    await_event(&mut ours, over).await;
+    await_event(&mut theirs, over).await;
+    here.send(Message::new(0, "after")).await.unwrap();
+    assert_eq!(there.recv().await.unwrap().unwrap().payload, "after");
+
+    let unknown = here.reset_streams(&[StreamId(60_000)]);
+    assert_eq!(unknown, Err(ReconfigError::InvalidStream(60_000)));
+    here.abort(b"");
+    assert_eq!(here.reset_streams(&[]), Err(ReconfigError::NotEstablished));
 }

@@ -71,6 +71,7 @@ impl Association {
         any |= self.give_up_lost(now);
         if any {
             self.wake_writer();
+            self.tell_sender_dry();
             self.advance_shutdown(now);
         }
         self.advance_peer();

@@ -51,6 +51,7 @@ impl Association {
             return Err(SendError::WouldBlock(message));
         }
         self.stats.messages_sent += 1;
+        self.on_message_taken();
         self.sender.enqueue(self.now, message, options);
         Ok(())
     }

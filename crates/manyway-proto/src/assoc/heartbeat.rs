@@ -167,6 +167,7 @@ impl Association {
         for cause in error.causes.iter().flatten() {
             tracing::debug!(%cause, "the peer reports");
             self.stats.errors_received += 1;
+            self.tell_peer_error(&cause);
             match cause {
                 Cause::StaleCookie { .. } => self.restart_handshake(),
                 Cause::UnrecognizedChunk([kind, ..]) if *kind == ChunkType::NR_SACK.0 => {

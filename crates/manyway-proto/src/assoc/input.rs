@@ -197,6 +197,7 @@ impl Association {
         self.advance_reconfig(now);
         self.advance_shutdown(now);
         self.wake_writer();
+        self.tell_sender_dry();
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -15,6 +15,7 @@
 //! | `ecn` | congestion told by marks |
 //! | `reconfig` | streams that are reset and added |
 //! | `moving` | packets from unknown addresses, paths that follow the peer |
+//! | `reports` | what the application is told on request, errors of the peer |
 //! | `path_errors` | paths that stop answering |
 //! | `teardown` | SHUTDOWN and ABORT |
 //! | `reflected` | hosts that have no association |
@@ -42,7 +43,7 @@ use crate::path::{CandidateLimit, FourTuple, PathId, PathState, Paths};
 use crate::recovery::Resent;
 use crate::recv::{ReceiveGrant, Receiver, SackSchedule, TsnBounds, TsnMap};
 use crate::sched::{PathView, Scheduler};
-use crate::send::{Copies, Expendable, Forward, Outstanding, SendQueue, Sender};
+use crate::send::{Copies, DryReports, Expendable, Forward, Outstanding, SendQueue, Sender};
 use crate::stats::AssocStats;
 use crate::stream::Inbound;
 use crate::time::Instant;
@@ -75,6 +76,7 @@ mod receive;
 mod reconfig;
 mod reflected;
 mod reinject;
+mod reports;
 mod sack;
 mod schedule;
 mod setup;
@@ -213,6 +215,7 @@ impl Association {
                 forward: Forward::default(),
                 blocked: false,
                 marking: false,
+                dry_reports: DryReports::Off,
             },
             receiver: Receiver {
                 tsns: TsnMap::new(Tsn(0), TsnBounds::new(&new.config)),

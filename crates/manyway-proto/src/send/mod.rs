@@ -47,6 +47,8 @@ pub(crate) struct Sender {
     pub(crate) blocked: bool,
     /// The packets at hand say that they are ECN-capable.
     pub(crate) marking: bool,
+    /// Whether the application is told when nothing is left.
+    pub(crate) dry_reports: DryReports,
     /// Which queued messages may be given up.
     pub(crate) expendable: Expendable,
     /// The peer understands that sent messages are given up.
@@ -57,6 +59,18 @@ pub(crate) struct Sender {
     pub(crate) copies: Copies,
     /// What the peer was told of messages given up.
     pub(crate) forward: Forward,
+}
+
+/// Whether the application is to be told that nothing is left to send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum DryReports {
+    /// It does not want to know.
+    #[default]
+    Off,
+    /// It is to be told when nothing is left.
+    Armed,
+    /// It was told; messages have to come before it is again.
+    Told,
 }
 
 impl Sender {

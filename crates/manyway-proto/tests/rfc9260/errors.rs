@@ -1,7 +1,7 @@
 //! What is reported to the peer: chunks and streams that are not known.
 
-use manyway_proto::{AssocState, Message};
-use manyway_wire::{ChunkType, Data, DataFlags, StreamId};
+use manyway_proto::{AssocState, Event, Message};
+use manyway_wire::{Cause, CauseList, ChunkType, Data, DataFlags, ErrorChunk, StreamId};
 
 use crate::pair::{Pair, acknowledged, causes_of, kinds, packet, raw};
 
@@ -65,4 +65,36 @@ fn an_invalid_stream_is_acknowledged_and_reported() {
     assert_eq!(acked, Some(data.tsn));
     let id = pair.ids[1].unwrap();
     assert!(!pair.ends[1].association(id).unwrap().has_message());
+}
+
+//= https://www.rfc-editor.org/rfc/rfc6458#section-6.1.3
+//= type=test
+//# A remote peer may send an Operation Error message to its peer.  This message indicates a variety of error conditions on an association.
+#[test]
+fn errors_of_the_peer_are_told_up_to_a_bound_and_counted_beyond() {
+    let mut pair = Pair::established();
+    while pair.ends[1].poll_event().is_some() {}
+    let mut causes = CauseList::new();
+    causes.push(&Cause::InvalidStreamId(StreamId(9)));
+    pair.inject(&[&ErrorChunk {
+        causes: causes.as_causes(),
+    }]);
+    let (_, event) = pair.ends[1].poll_event().unwrap();
+    let Event::PeerError { code, description } = event else {
+        panic!("{event:?}");
+    };
+    assert_eq!(code, 1);
+    assert_eq!(description, "invalid stream identifier (1): stream 9");
+    for _ in 0..69 {
+        causes.push(&Cause::OutOfResource);
+    }
+    pair.inject(&[&ErrorChunk {
+        causes: causes.as_causes(),
+    }]);
+    let told = std::iter::from_fn(|| pair.ends[1].poll_event()).count();
+    let id = pair.ids[1].unwrap();
+    let stats = pair.ends[1].association(id).unwrap().stats();
+    assert_eq!((told, stats.unreported_errors), (64, 6));
+    assert_eq!(stats.errors_received, 71);
+    assert_eq!(pair.state(1), AssocState::Established);
 }

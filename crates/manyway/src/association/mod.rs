@@ -3,7 +3,9 @@
 //! | file | what |
 //! |---|---|
 //! | `messages` | sending and receiving |
-//! | `streams`, `reconfig` | scheduling of streams, resetting and adding them |
+//! | `streams` | scheduling of streams |
+//! | `reconfig` | resetting and adding streams |
+//! | `reports` | what subscribers are told on request |
 //! | `commands`, `getters` | steering and looking |
 //! | `closing` | the end |
 
@@ -21,6 +23,7 @@ mod getters;
 mod messages;
 mod reconfig;
 mod reliability;
+mod reports;
 mod streams;
 
 /// A connection to a peer over any number of paths. Cheap to clone; all clones are the same
@@ -61,8 +64,13 @@ impl Association {
     }
 
     /// Subscribes to what happens to the association besides messages: paths that come up, go down
-    /// and move, a new primary, the peer's shutdown, the end. An association that has ended tells
-    /// just that.
+    /// and move, a new primary, streams that are reset and added, errors that the peer reports, the
+    /// peer's shutdown, the end; see [`Event`]. Of messages that were given up
+    /// ([`Association::report_abandoned`]) and of an empty send buffer
+    /// ([`Association::report_sender_dry`]) only on request. An association that has ended tells
+    /// just its end. `cargo run --example events` shows it.
+    ///
+    /// Each subscription has its own place; what happened before it is not told.
     ///
     /// ```
     /// # use manyway::{Association, Event};
