@@ -14,6 +14,7 @@ use crate::driver::{Driver, Sockets};
 use crate::error::{BindError, ConnectError};
 use crate::listener::Listener;
 use crate::shared::{ACCEPT_BACKLOG, Shared};
+use crate::stats::SocketStats;
 
 /// A set of UDP sockets and the associations over them. Cheap to clone. It lives until it is
 /// closed, or all handles of it, its listeners and its associations are gone.
@@ -254,9 +255,15 @@ impl Endpoint {
         self.shared.lock().locals.clone()
     }
 
-    /// Counters.
+    /// Counters of what concerns the endpoint as a whole: handshakes, packets of nobody, ICMP
+    /// messages that were not believed.
     pub fn stats(&self) -> manyway_proto::EndpointStats {
         self.shared.lock().proto.stats()
+    }
+
+    /// Counters of the sockets: what was not sent, and what ICMP said.
+    pub fn socket_stats(&self) -> SocketStats {
+        self.shared.sockets.snapshot()
     }
 
     /// Aborts all associations and closes the sockets.

@@ -40,6 +40,7 @@ mod error;
 mod events;
 mod listener;
 mod shared;
+mod stats;
 
 pub use association::Association;
 pub use config::{Carrier, EndpointConfig};
@@ -58,6 +59,7 @@ pub use manyway_proto::{
     Scheduler, SendOptions, Sent, Share, Signal, StreamDirection, StreamError, StreamId,
     StreamScheduler, StreamSchedulerKind, StreamView, TransportConfig, UnknownController, Wish,
 };
+pub use stats::SocketStats;
 
 /// The UDP port of SCTP encapsulated in UDP (RFC 6951, section 5.1).
 pub const UDP_PORT: u16 = 9899;

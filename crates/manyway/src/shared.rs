@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::association::Association;
 use crate::error::BindError;
 use crate::events::Subscribers;
+use crate::stats::SocketCounters;
 
 /// Associations that wait for `accept` per port; more are aborted.
 pub(crate) const ACCEPT_BACKLOG: usize = 1024;
@@ -71,6 +72,7 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
+    pub(crate) sockets: SocketCounters,
     epoch: Clock,
 }
 
@@ -89,6 +91,7 @@ impl Shared {
         };
         Self {
             state: Mutex::new(state),
+            sockets: SocketCounters::default(),
             epoch: Clock::now(),
         }
     }

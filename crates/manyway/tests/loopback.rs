@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use manyway::{
-    Association, CloseReason, ConnectError, Endpoint, EndpointConfig, Event, Events, Message,
-    ReconfigError, ReconfigFailure, ReconfigPolicy, RecvError, SendError, StreamDirection,
-    StreamId,
+    Association, CloseReason, ConnectError, Endpoint, EndpointConfig, Event, Events, Extension,
+    Message, PathError, ReconfigError, ReconfigFailure, ReconfigPolicy, RecvError, SendError,
+    SocketStats, StreamDirection, StreamId,
 };
 
 async fn endpoint() -> Endpoint {
@@ -273,4 +273,49 @@ async fn streams_are_reset_and_added_by_either_side_as_the_peer_allows() {
     assert_eq!(unknown, Err(ReconfigError::InvalidStream(60_000)));
     here.abort(b"");
     assert_eq!(here.reset_streams(&[]), Err(ReconfigError::NotEstablished));
+}
+
+#[tokio::test]
+async fn what_can_be_seen_of_an_association_is_what_was_agreed() {
+    let (server, client, here, there) = pair().await;
+    assert_eq!(here.outgoing_streams(), there.incoming_streams());
+    assert_eq!(there.outgoing_streams(), here.incoming_streams());
+    assert!(here.extensions().contains(Extension::StreamReconfig));
+    assert_eq!(here.extensions(), there.extensions());
+    assert_eq!(here.send_backlog(), 0);
+    let room = here.send_room();
+    here.try_send(Message::new(0, vec![0; 1000])).unwrap();
+    assert_eq!(here.send_room(), room - 1000);
+    let path = here.paths()[0].id;
+    let mut thresholds = here.path_thresholds(path).unwrap();
+    thresholds.failed += 1;
+    here.set_path_thresholds(path, thresholds).unwrap();
+    assert_eq!(here.path_thresholds(path), Some(thresholds));
+    let foreign = here.add_path("[::1]:9".parse().unwrap(), None);
+    assert_eq!(foreign, Err(PathError::NoRemote));
+    here.shutdown().await.unwrap();
+    for endpoint in [&server, &client] {
+        assert_eq!(endpoint.socket_stats(), SocketStats::default());
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_by_icmp_is_counted() {
+    let (server, client) = (endpoint().await, endpoint().await);
+    let addresses = server.local_addresses();
+    server.close();
+    let gone = async {
+        loop {
+            // The socket goes with the endpoint's task.
+            match client.connect(&addresses, 7).await {
+                Err(ConnectError::Refused) if client.socket_stats().icmp_messages > 0 => break,
+                Err(ConnectError::Refused) => tokio::task::yield_now().await,
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone)
+        .await
+        .unwrap();
+    assert_eq!(client.stats().ignored_unreachable, 0);
 }

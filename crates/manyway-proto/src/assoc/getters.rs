@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use manyway_wire::{COMMON_HEADER_LEN, Port};
 
-use super::{AssocId, AssocState, Association, Identity};
+use super::{AssocId, AssocState, Association, Extensions, Identity};
 use crate::path::PathInfo;
 use crate::recv::Receiver;
 use crate::stats::AssocStats;
@@ -38,6 +38,22 @@ impl Association {
     /// The peer's SCTP port.
     pub fn peer_port(&self) -> Port {
         self.identity.peer_port
+    }
+
+    /// Outgoing streams: messages can be sent on those below this number. During set-up it is what
+    /// this side asks for.
+    pub fn outgoing_streams(&self) -> u16 {
+        self.outbound_streams()
+    }
+
+    /// Streams on which the peer may send; 0 before it has answered.
+    pub fn incoming_streams(&self) -> u16 {
+        self.peer.outbound_streams
+    }
+
+    /// The extensions that are in use: both ends offered them. None before the peer has answered.
+    pub fn extensions(&self) -> Extensions {
+        self.peer.extensions
     }
 
     pub(crate) fn identity(&self) -> Identity {

@@ -3,19 +3,19 @@
 use std::net::SocketAddr;
 
 use manyway_proto::{
-    AddressError, AuthKeyError, AuthSecret, ControllerKind, KeyId, PathError, PathId, Scheduler,
-    Wish,
+    AddressError, AuthKeyError, AuthSecret, ControllerKind, KeyId, PathError, PathId,
+    PathThresholds, Scheduler, Wish,
 };
 
 use super::Association;
 
 impl Association {
     /// Asks the engine's association, or says `gone` if there is none any more.
-    pub(super) fn command<E>(
+    pub(super) fn command<T, E>(
         &self,
         gone: E,
-        f: impl FnOnce(&mut manyway_proto::Association, manyway_proto::Instant) -> Result<(), E>,
-    ) -> Result<(), E> {
+        f: impl FnOnce(&mut manyway_proto::Association, manyway_proto::Instant) -> Result<T, E>,
+    ) -> Result<T, E> {
         let now = self.0.shared.now();
         self.with(|state| {
             let assoc = state.proto.association_mut(now, self.0.id);
@@ -83,6 +83,18 @@ impl Association {
         })
     }
 
+    /// Takes all local addresses but `keep` out of the association, by one request: what a host
+    /// that moved does with its old networks.
+    ///
+    /// # Errors
+    ///
+    /// See [`AddressError`]; [`AddressError::Unknown`] if `keep` is not part of the association.
+    pub fn delete_other_addresses(&self, keep: SocketAddr) -> Result<(), AddressError> {
+        self.command(AddressError::NotEstablished, |assoc, now| {
+            assoc.delete_other_addresses(now, keep)
+        })
+    }
+
     /// Sets or replaces the endpoint pair shared key under an identifier (RFC 4895): it is accepted
     /// from the peer from now on, and used for sending once it is activated.
     ///
@@ -137,6 +149,44 @@ impl Association {
     pub fn remove_path(&self, path: PathId) -> Result<(), PathError> {
         self.command(PathError::NotEstablished, |assoc, now| {
             assoc.remove_path(now, path)
+        })
+    }
+
+    /// Opens a path from `local` to `remote`, or to the peer's least used address. It carries data
+    /// when [`Event::PathUp`](crate::Event::PathUp) has come. If there is such a path already, it
+    /// is that one.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::NoRemote`] if the peer has no address of that family, [`PathError::TooMany`]
+    /// beyond [`TransportConfig::max_paths`](crate::TransportConfig::max_paths),
+    /// [`PathError::NotSupported`] if the peer is no Manyway endpoint and does not know `local`;
+    /// otherwise see [`PathError`].
+    pub fn add_path(
+        &self,
+        local: SocketAddr,
+        remote: Option<SocketAddr>,
+    ) -> Result<PathId, PathError> {
+        self.command(PathError::NotEstablished, |assoc, now| {
+            assoc.add_path(now, local, remote)
+        })
+    }
+
+    /// Sets when timeouts in a row change what a path is used for (RFC 7829). New paths get what
+    /// [`TransportConfig`](crate::TransportConfig) says.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Unknown`] if there is no such path, [`PathError::InvalidThresholds`] if the
+    /// primary would be switched before the path is suspected, [`PathError::NotEstablished`] if the
+    /// association is gone.
+    pub fn set_path_thresholds(
+        &self,
+        path: PathId,
+        thresholds: PathThresholds,
+    ) -> Result<(), PathError> {
+        self.command(PathError::NotEstablished, |assoc, _| {
+            assoc.set_path_thresholds(path, thresholds)
         })
     }
 

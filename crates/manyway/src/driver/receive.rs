@@ -54,6 +54,7 @@ impl Driver {
                 Poll::Ready(Err(_)) | Poll::Pending => return,
             };
             tracing::trace!(?error, "ICMP");
+            self.shared.sockets.icmp.add_one();
             let path = FourTuple {
                 local: bound.local_as(error.source_ip),
                 remote: error.destination,

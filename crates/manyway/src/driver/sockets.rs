@@ -12,6 +12,7 @@ use manyway_net::udp::{Datagrams, UdpOptions, UdpSocket};
 use super::{Held, Progress};
 use crate::config::{Carrier, EndpointConfig};
 use crate::error::BindError;
+use crate::stats::SocketCounters;
 
 /// Batches held back for a full socket; more are dropped, as a full queue would.
 const MAX_HELD: usize = 16;
@@ -65,7 +66,13 @@ impl Bound {
         }
     }
 
-    fn try_send(&self, transmit: &manyway_proto::Transmit, contents: &[u8]) -> bool {
+    /// Sends a batch; false if the socket's buffer is full.
+    fn try_send(
+        &self,
+        transmit: &manyway_proto::Transmit,
+        contents: &[u8],
+        counters: &SocketCounters,
+    ) -> bool {
         let wildcard = self.local.ip().is_unspecified();
         let datagrams = Datagrams {
             destination: transmit.path.remote,
@@ -81,7 +88,10 @@ impl Bound {
         match result {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return false,
             // To the engine it is a lost packet; its timers find out.
-            Err(error) => tracing::debug!(path = ?transmit.path, %error, "cannot send"),
+            Err(error) => {
+                tracing::debug!(path = ?transmit.path, %error, "cannot send");
+                counters.refused.add_one();
+            }
             Ok(()) => {}
         }
         true
@@ -278,12 +288,18 @@ impl Sockets {
     }
 
     /// Sends a batch, or holds it back while its socket is full. Other sockets go on.
-    pub(super) fn send(&mut self, transmit: manyway_proto::Transmit, contents: &[u8]) {
+    pub(super) fn send(
+        &mut self,
+        transmit: manyway_proto::Transmit,
+        contents: &[u8],
+        counters: &SocketCounters,
+    ) {
         let Some(bound) = self.serving(transmit.path.local) else {
             tracing::debug!(path = ?transmit.path, "the address is gone");
+            counters.homeless.add_one();
             return;
         };
-        if bound.held.is_empty() && bound.try_send(&transmit, contents) {
+        if bound.held.is_empty() && bound.try_send(&transmit, contents, counters) {
             return;
         }
         if bound.held.len() < MAX_HELD {
@@ -291,11 +307,13 @@ impl Sockets {
                 transmit,
                 contents: contents.to_vec(),
             });
+        } else {
+            counters.dropped.add_one();
         }
     }
 
     /// Sends what was held back, as far as the sockets take it.
-    pub(super) fn flush(&mut self, cx: &mut Context<'_>) -> Progress {
+    pub(super) fn flush(&mut self, cx: &mut Context<'_>, counters: &SocketCounters) -> Progress {
         let mut progress = Progress::None;
         for bound in &mut self.bound {
             while let Some(held) = bound.held.front() {
@@ -308,7 +326,7 @@ impl Sockets {
                     }
                     Poll::Pending => break,
                 }
-                if !bound.try_send(&held.transmit, &held.contents) {
+                if !bound.try_send(&held.transmit, &held.contents, counters) {
                     break;
                 }
                 bound.held.pop_front();

@@ -12,7 +12,7 @@ const BATCHES: usize = 32;
 impl Driver {
     /// Sends what the engine has.
     pub(super) fn transmit(&mut self, cx: &mut Context<'_>) -> Progress {
-        let mut progress = self.sockets.flush(cx);
+        let mut progress = self.sockets.flush(cx, &self.shared.sockets);
         let most = (MAX_BATCH_BYTES / self.max_packet_size.max(1)).max(1);
         let segments = self.sockets.max_segments().clamp(1, most);
         for _ in 0..BATCHES {
@@ -26,11 +26,13 @@ impl Driver {
                 self.release_orphans();
                 return progress;
             };
-            self.sockets.send(transmit, &self.buffer[..transmit.size]);
+            let counters = &self.shared.sockets;
+            self.sockets
+                .send(transmit, &self.buffer[..transmit.size], counters);
             progress = Progress::Some;
         }
         // Registers for the moment when full sockets have room again.
-        let _ = self.sockets.flush(cx);
+        let _ = self.sockets.flush(cx, &self.shared.sockets);
         progress
     }
 
