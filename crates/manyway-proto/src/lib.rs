@@ -15,6 +15,11 @@
 //! 3. arm one timer for [`Endpoint::poll_timeout`] and call [`Endpoint::handle_timeout`] when it
 //!    fires.
 //!
+//! What the network says besides datagrams goes in as well: congestion marks of IP headers
+//! ([`Endpoint::handle_marked_datagram`]; [`Transmit::ecn`] is the way out), and ICMP messages with
+//! what they quote ([`Endpoint::handle_packet_too_big`], [`Endpoint::handle_unreachable`]). Without
+//! it the engine finds out by itself, later.
+//!
 //! Time never goes backwards: an older `now` than one seen before is taken as the newer one.
 //!
 //! ```

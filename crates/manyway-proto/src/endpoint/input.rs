@@ -22,7 +22,23 @@ impl Endpoint {
         self.handle_marked_datagram(now, path, None, datagram);
     }
 
-    /// As [`Endpoint::handle_datagram`], where it is known what the IP header said of congestion.
+    /// As [`Endpoint::handle_datagram`], where it is known what the IP header said of congestion
+    /// (RFC 3168, section 5). `Some(Ecn::Ce)` on a packet with data makes the association echo it
+    /// by ECNE chunks until the peer answers that it has reduced its window (RFC 4960, appendix A),
+    /// if both ends offered [`crate::Extension::Ecn`]; it is counted in
+    /// [`crate::AssocStats::congestion_marks`].
+    ///
+    /// ```
+    /// use manyway_proto::{Ecn, Endpoint, EndpointConfig, FourTuple, Instant};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mut endpoint = Endpoint::new(EndpointConfig::default(), [0; 32]);
+    /// let path = FourTuple { local: "10.0.0.1:9899".parse()?, remote: "10.0.0.2:9899".parse()? };
+    /// endpoint.handle_marked_datagram(Instant::ZERO, path, Some(Ecn::Ce), vec![0; 3].into());
+    /// assert_eq!(endpoint.stats().malformed_packets, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn handle_marked_datagram(
         &mut self,
         now: Instant,

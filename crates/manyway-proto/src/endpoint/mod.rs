@@ -66,7 +66,9 @@ pub struct Transmit {
     /// The packet is larger than the path is known to carry, because a chunk was cut for another
     /// path: let IP fragment it. Only ever one datagram.
     pub may_fragment: bool,
-    /// What the IP headers shall say of congestion, the same for all datagrams.
+    /// What the IP headers shall say of congestion (RFC 3168, section 5), the same for all
+    /// datagrams: `Some(Ecn::Ect0)` on new data where both ends understand marks, and `None`,
+    /// Not-ECT, on everything else. A driver that cannot set it sends without.
     pub ecn: Option<Ecn>,
     /// Whose packets they are; `None` for the endpoint's own answers.
     pub assoc: Option<AssocId>,
