@@ -204,8 +204,9 @@ impl SendQueue {
 
     /// A message of which `begun_bytes` counted as begun was sent or dropped.
     fn on_finished(&mut self, begun_bytes: usize) {
-        if begun_bytes > 0 {
-            self.begins.bytes -= begun_bytes;
+        self.begins.bytes -= begun_bytes;
+        // One that the others waited for may have gone in one piece, without counting as begun.
+        if begun_bytes > 0 || self.begins.bytes == 0 {
             self.begin_waiting();
         }
     }

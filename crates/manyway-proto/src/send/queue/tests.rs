@@ -504,6 +504,23 @@ fn small_messages_and_the_only_one_always_begin() {
 }
 
 #[test]
+fn what_waits_begins_when_the_one_before_it_went_in_one_piece() {
+    let mut queue = limited(true, 1, 2 * 1500);
+    push(&mut queue, 0, 2000);
+    assert!(piece(&mut queue).is_some());
+    push(&mut queue, 1, 1100);
+    push(&mut queue, 2, 1200);
+    // There is room for the first of them when the begun one is finished, and it fits a packet.
+    let whole = |queue: &mut SendQueue| {
+        let piece = queue.next_piece(3000, true);
+        queue.finish_packet();
+        piece.map(|p| p.stream.0)
+    };
+    let order: Vec<_> = std::iter::from_fn(|| whole(&mut queue)).collect();
+    assert_eq!(order, [0, 1, 2]);
+}
+
+#[test]
 fn what_waits_begins_when_a_begun_message_is_given_up_by_priority_and_may_be_given_up_itself() {
     let mut queue = queue(StreamSchedulerKind::Priority, true);
     queue.on_peer_window(2 * 3000);
