@@ -205,6 +205,8 @@ impl Association {
                 self.remove_path_now(id);
             }
             self.tell_addresses(now);
+        } else if self.is_setting_up() {
+            self.move_setup(locals);
         } else if self.initiator && self.is_established() {
             self.add_missing_paths(now);
             for id in gone {

@@ -336,6 +336,33 @@ impl Association {
         true
     }
 
+    /// The endpoint's addresses changed during set-up: INIT or COOKIE-ECHO leaves from those that
+    /// there are, at once if it left from one that vanished.
+    pub(super) fn move_setup(&mut self, locals: &[SocketAddr]) {
+        let Some(setup) = &mut self.setup else { return };
+        let remotes = &self.peer.addresses;
+        let pairs = locals.iter().flat_map(|&local| {
+            let to = move |&remote: &SocketAddr| FourTuple { local, remote };
+            remotes.iter().map(to).filter(FourTuple::is_possible)
+        });
+        let pairs: Vec<FourTuple> = pairs.collect();
+        let (Some(&first), Some(path)) = (pairs.first(), self.paths.iter_mut().next()) else {
+            // It goes on when an address comes back.
+            return;
+        };
+        setup.refused.retain(|pair| pairs.contains(pair));
+        setup.pairs = pairs;
+        if locals.contains(&path.tuple.local) {
+            return;
+        }
+        let id = path.id;
+        path.tuple = first;
+        setup.due = true;
+        setup.deadline = None;
+        // The data that rode along with the cookie ride along again.
+        self.give_up_in_flight(id);
+    }
+
     pub(super) fn learn_peer(&mut self, peer: &PeerInit, tuple: FourTuple) {
         self.peer.extensions = self.config.offer().agreed(peer.extensions);
         self.agree_on_partial_reliability();
