@@ -38,6 +38,11 @@ impl Association {
         mark: Option<Ecn>,
         datagram: &Bytes,
     ) {
+        // The endpoint forgets the tag only when it is polled next.
+        if self.is_closed() {
+            self.stats.dropped_packets += 1;
+            return;
+        }
         let known = self.paths.by_tuple(&tuple);
         let protection = known
             .and_then(|id| self.paths.get(id))

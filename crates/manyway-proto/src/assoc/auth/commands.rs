@@ -42,7 +42,10 @@ impl Association {
     /// [`AuthKeyError::Active`] for the active key, [`AuthKeyError::Unknown`] if there is none.
     pub fn deactivate_auth_key(&mut self, id: KeyId) -> Result<(), AuthKeyError> {
         self.auth_mut()?.keys.deactivate(id)?;
-        self.events.push_back(Event::AuthKeyFree { key: id });
+        // After the end there is no news any more.
+        if !self.is_closed() {
+            self.events.push_back(Event::AuthKeyFree { key: id });
+        }
         Ok(())
     }
 
