@@ -4,6 +4,7 @@ use bytes::Bytes;
 use manyway_wire::{CommonHeader, EncodeChunk, PacketWriter};
 
 use super::input::Input;
+use super::keys::{KEYS, Keys};
 
 /// A chunk whose value is any bytes.
 pub(crate) struct Raw {
@@ -35,6 +36,10 @@ pub(crate) struct Seen {
     pub(crate) victim_tsn: u32,
     /// Serial of the last ASCONF, of either side.
     pub(crate) serial: u32,
+    /// Number of the last re-configuration request of the side whose part the forger plays.
+    pub(crate) request: u32,
+    /// The same of the side under attack.
+    pub(crate) victim_request: u32,
     /// The last heartbeat of the side under attack.
     pub(crate) heartbeat: Vec<u8>,
 }
@@ -149,6 +154,43 @@ fn asconf(input: &mut Input<'_>, seen: &Seen) -> Raw {
     }
 }
 
+/// RE-CONFIG with up to two parameters.
+fn reconfig(input: &mut Input<'_>, seen: &Seen) -> Raw {
+    let mut value = Vec::new();
+    for place in 0..=u32::from(input.u8() % 2) {
+        let kind = 13 + u16::from(input.u8() % 6);
+        let number = match input.u8() {
+            0..200 => seen.request.wrapping_add(1 + place),
+            byte => seen
+                .request
+                .wrapping_add(u32::from(byte - 200))
+                .wrapping_sub(2),
+        };
+        let mut body = match kind {
+            13 => words(&[number, seen.victim_request, input.near(seen.tsn)]),
+            14 | 15 => words(&[number]),
+            16 => words(&[seen.victim_request, u32::from(input.u8() % 8)]),
+            _ => words(&[number, u32::from(input.u8()) << 16]),
+        };
+        if kind < 15 {
+            for _ in 0..input.u8() % 4 {
+                body.extend_from_slice(&u16::from(input.u8() / 12).to_be_bytes());
+            }
+        } else if kind == 16 && input.u8() & 1 == 1 {
+            body.extend_from_slice(&words(&[input.near(seen.tsn), input.near(seen.victim_tsn)]));
+        }
+        value.resize(value.len().next_multiple_of(4), 0);
+        value.extend_from_slice(&kind.to_be_bytes());
+        value.extend_from_slice(&(4 + body.len() as u16).to_be_bytes());
+        value.extend_from_slice(&body);
+    }
+    Raw {
+        kind: 0x82,
+        flags: 0,
+        value,
+    }
+}
+
 fn init(input: &mut Input<'_>, kind: u8) -> Raw {
     let mut value = words(&[
         input.u32(),
@@ -215,16 +257,37 @@ pub(crate) fn chunk(input: &mut Input<'_>, seen: &Seen) -> Raw {
             0,
             [&words(&[input.near(seen.tsn)])[..], input.bytes(40)].concat(),
         ),
+        30 => reconfig(input, seen),
         _ => plain(input.u8(), input.u8(), input.bytes(100).to_vec()),
     }
 }
 
-/// A packet of up to four chunks.
-pub(crate) fn packet(input: &mut Input<'_>, header: CommonHeader, seen: &Seen) -> Bytes {
-    let mut packet = Vec::new();
+/// A packet of up to four chunks; with keys, most of them authenticated, now and then by a key that
+/// the other side may not have.
+pub(crate) fn packet(
+    input: &mut Input<'_>,
+    header: CommonHeader,
+    seen: &Seen,
+    keys: Option<&mut Keys>,
+) -> Bytes {
+    let mut packet = Vec::with_capacity(1472);
     let mut writer = PacketWriter::new(&mut packet, &header, 1472);
-    for _ in 0..=input.u8() % 4 {
+    let mut sealing = keys.and_then(|keys| match input.u8() {
+        0..192 => Some((keys, KEYS.start, 0)),
+        byte @ 192..240 => Some((keys, u16::from(byte) % (KEYS.end + 1), byte >> 3 & 1)),
+        _ => None,
+    });
+    for place in 0..=input.u8() % 4 {
+        if let Some((_, id, at)) = &sealing
+            && *at == place
+            && !Keys::begin(*id, &mut writer)
+        {
+            sealing = None;
+        }
         let _ = writer.push(&chunk(input, seen));
+    }
+    if let Some((keys, id, _)) = sealing {
+        keys.fill(id, &mut writer);
     }
     writer.finish(true);
     packet.into()

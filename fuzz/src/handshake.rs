@@ -159,7 +159,7 @@ impl Handshake {
             destination_port: Port(destination),
             verification_tag: VerificationTag(tag),
         };
-        let bytes = packet(input, header, &Seen::default());
+        let bytes = packet(input, header, &Seen::default(), None);
         self.deliver(to, address(1 - to), bytes);
     }
 }

@@ -5,5 +5,6 @@
 mod chunks;
 pub mod handshake;
 mod input;
+mod keys;
 pub mod live_association;
 pub mod packet_decode;

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use manyway_proto::{
-    AssocId, Connect, ControllerKind, Endpoint, EndpointConfig, Event, Extension, FourTuple,
-    Instant, Message, PathId, Port, Reliability, SendOptions, StreamId, StreamSchedulerKind, Wish,
+    AssocId, Association, AuthSecret, ChunkType, Connect, ControllerKind, Endpoint, EndpointConfig,
+    Event, Extension, FourTuple, Instant, KeyId, Message, PathId, Port, Reliability, SendOptions,
+    StreamId, StreamSchedulerKind, Wish,
 };
-use manyway_wire::{ChecksumPolicy, Chunk, CommonHeader, Packet};
+use manyway_wire::{ChecksumPolicy, Chunk, CommonHeader, Packet, Parameters};
 
 use super::chunks::{Seen, packet};
 use super::input::Input;
+use super::keys::{KEYS, Keys, secret};
 
 const OPERATIONS: usize = 300;
 /// More packets than this after one input is a loop without end.
@@ -26,6 +28,7 @@ struct Live {
     ids: [Option<AssocId>; 2],
     headers: [Option<CommonHeader>; 2],
     seen: [Seen; 2],
+    keys: Option<Keys>,
     closed: [bool; 2],
     /// Every so many packets one is lost.
     lose: u8,
@@ -50,7 +53,41 @@ fn address(end: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, end as u8 + 1], 9899))
 }
 
-/// Of eight associations one interleaves messages, and two read them in parts.
+/// Another address where packets for `end` arrive.
+fn second_address(end: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, end as u8 + 11], 9899))
+}
+
+fn is_of(end: usize, place: SocketAddr) -> bool {
+    place == address(end) || place == second_address(end)
+}
+
+/// How an association of this kind authenticates what it says.
+fn way_of(kind: u8) -> u8 {
+    kind / 8 % 4
+}
+
+/// Adds AUTH in one of three ways, or leaves it as it is.
+fn authenticate(config: &mut EndpointConfig, way: u8) {
+    let transport = &mut config.transport;
+    if way & 1 == 1 {
+        // Addresses change as RFC 5061 has it, which takes AUTH.
+        transport.extensions = transport.extensions.without(Extension::DynamicPaths);
+    }
+    if way & 2 == 2 {
+        let keys = KEYS.map(|id| (KeyId(id), AuthSecret::new(secret(id))));
+        transport.auth.keys = keys.collect();
+        transport.auth.chunks = vec![
+            ChunkType::DATA,
+            ChunkType::I_DATA,
+            ChunkType::RE_CONFIG,
+            ChunkType::ABORT,
+        ];
+    }
+}
+
+/// Of eight associations one interleaves messages, and two read them in parts; of four, three
+/// authenticate what they say.
 fn config(kind: u8) -> EndpointConfig {
     let mut config = EndpointConfig::default();
     if kind % 8 == 7 {
@@ -60,6 +97,11 @@ fn config(kind: u8) -> EndpointConfig {
     if kind % 8 >= 6 {
         config.transport.partial_delivery_point = Some(1000);
     }
+    if kind & 0x80 == 0 {
+        // Most need not look for packet sizes.
+        config.transport.max_packet_size = config.transport.base_packet_size;
+    }
+    authenticate(&mut config, way_of(kind));
     config.transport.receive_buffer = 16_384;
     config.transport.send_buffer = 32_768;
     config.transport.max_message_size = 8_192;
@@ -68,6 +110,7 @@ fn config(kind: u8) -> EndpointConfig {
 
 impl Live {
     fn establish(kind: u8) -> Self {
+        let way = way_of(kind);
         let mut ends = [1, 2].map(|seed| Endpoint::new(config(kind), [seed; 32]));
         ends[1].listen(Port(80)).expect("a fresh endpoint listens");
         let connect = Connect {
@@ -87,6 +130,7 @@ impl Live {
                 interleaving: kind % 8 == 7,
                 ..Seen::default()
             }),
+            keys: (way > 0).then(|| Keys::new(way & 2 == 2)),
             closed: [false; 2],
             lose: 0,
             count: 0,
@@ -119,7 +163,7 @@ impl Live {
             self.count = self.count.wrapping_add(1);
             let lost = self.lose > 0 && self.count.is_multiple_of(self.lose);
             let other = 1 - end;
-            if !lost && path.remote == address(other) {
+            if !lost && is_of(other, path.remote) {
                 let path = FourTuple {
                     local: path.remote,
                     remote: path.local,
@@ -149,21 +193,42 @@ impl Live {
                     self.seen[1 - end].victim_tsn = data.tsn.0;
                 }
                 Chunk::Asconf(asconf) => self.seen[end].serial = asconf.serial.0,
+                Chunk::Reconfig(reconfig) => {
+                    let requests = reconfig.parameters.iter().flatten();
+                    if let Some(last) = requests.filter_map(|p| p.request()).last() {
+                        self.seen[end].request = last.0;
+                        self.seen[1 - end].victim_request = last.0;
+                    }
+                }
                 Chunk::Heartbeat(heartbeat) => {
                     self.seen[1 - end].heartbeat = heartbeat.info.to_vec();
                 }
                 Chunk::Init(init) => {
+                    if self.ids[1].is_none() {
+                        self.learn_keys(end, &init.parameters);
+                    }
                     self.seen[end].tsn = init.initial_tsn.0;
                     self.seen[end].serial = init.initial_tsn.0;
+                    self.seen[end].request = init.initial_tsn.0.wrapping_sub(1);
                     self.seen[1 - end].victim_tsn = init.initial_tsn.0;
                 }
                 Chunk::InitAck(ack) => {
+                    if self.ids[1].is_none() {
+                        self.learn_keys(end, &ack.parameters);
+                    }
                     self.seen[end].tsn = ack.initial_tsn.0;
                     self.seen[end].serial = ack.initial_tsn.0;
+                    self.seen[end].request = ack.initial_tsn.0.wrapping_sub(1);
                     self.seen[1 - end].victim_tsn = ack.initial_tsn.0;
                 }
                 _ => {}
             }
+        }
+    }
+
+    fn learn_keys(&mut self, end: usize, parameters: &Parameters<'_>) {
+        if let Some(keys) = &mut self.keys {
+            keys.learn(end, parameters);
         }
     }
 
@@ -201,10 +266,11 @@ impl Live {
             return;
         };
         let from = match input.u8() {
-            0..240 => address(1 - victim),
+            0..224 => address(1 - victim),
+            224..240 => second_address(1 - victim),
             other => SocketAddr::from(([10, 0, 9, other % 4], u16::from(input.u8()))),
         };
-        let bytes = packet(input, header, &self.seen[1 - victim]);
+        let bytes = packet(input, header, &self.seen[1 - victim], self.keys.as_mut());
         let path = FourTuple {
             local: address(victim),
             remote: from,
@@ -244,26 +310,7 @@ impl Live {
             10 => {
                 let _ = assoc.remove_path(now, PathId::new(u32::from(input.u8() % 4)));
             }
-            _ => match input.u8() {
-                0..8 => assoc.shutdown(now),
-                8 => assoc.abort(now, Bytes::from_static(b"enough")),
-                9..60 => {
-                    let kind = usize::from(input.u8()) % StreamSchedulerKind::ALL.len();
-                    assoc.set_stream_scheduler(StreamSchedulerKind::ALL[kind].build());
-                }
-                99..130 => {
-                    let kind = usize::from(input.u8()) % ControllerKind::ALL.len();
-                    assoc.set_congestion_control(now, ControllerKind::ALL[kind]);
-                }
-                60..99 => {
-                    let (stream, value) = (StreamId(u16::from(input.u8()) % 20), input.u8());
-                    let _ = assoc.set_stream_priority(stream, value.into());
-                    if let Some(weight) = std::num::NonZeroU16::new(value.into()) {
-                        let _ = assoc.set_stream_weight(stream, weight);
-                    }
-                }
-                _ => {}
-            },
+            _ => rare_command(now, end, assoc, input),
         }
     }
 
@@ -286,6 +333,64 @@ impl Live {
         }
         self.now = end;
     }
+}
+
+fn rare_command(now: Instant, end: usize, assoc: &mut Association, input: &mut Input<'_>) {
+    match input.u8() {
+        0..8 => assoc.shutdown(now),
+        8 => assoc.abort(now, Bytes::from_static(b"enough")),
+        9..60 => {
+            let kind = usize::from(input.u8()) % StreamSchedulerKind::ALL.len();
+            assoc.set_stream_scheduler(StreamSchedulerKind::ALL[kind].build());
+        }
+        60..99 => {
+            let (stream, value) = (StreamId(u16::from(input.u8()) % 20), input.u8());
+            let _ = assoc.set_stream_priority(stream, value.into());
+            if let Some(weight) = std::num::NonZeroU16::new(value.into()) {
+                let _ = assoc.set_stream_weight(stream, weight);
+            }
+        }
+        99..140 => {
+            let bits = input.u8();
+            let named = (0..6).filter(|stream| bits & (1 << stream) != 0);
+            let streams: Vec<StreamId> = named.map(StreamId).collect();
+            let _ = match bits >> 6 {
+                0 => assoc.reset_streams(now, &streams),
+                1 => assoc.request_stream_reset(now, &streams),
+                2 => assoc.add_streams(now, u16::from(bits & 7), u16::from(bits >> 3 & 7)),
+                _ => assoc.reset_association(now),
+            };
+        }
+        140..180 => change_key(assoc, input.u8()),
+        180..220 => change_address(now, end, assoc, input.u8()),
+        220.. => {
+            let kind = usize::from(input.u8()) % ControllerKind::ALL.len();
+            assoc.set_congestion_control(now, ControllerKind::ALL[kind]);
+        }
+    }
+}
+
+fn change_key(assoc: &mut Association, bits: u8) {
+    let id = u16::from(bits >> 4) % (KEYS.end + 1);
+    let _ = match bits & 3 {
+        0 => assoc.set_auth_key(KeyId(id), AuthSecret::new(secret(id))),
+        1 => assoc.activate_auth_key(KeyId(id)),
+        2 => assoc.deactivate_auth_key(KeyId(id)),
+        _ => assoc.delete_auth_key(KeyId(id)),
+    };
+}
+
+fn change_address(now: Instant, end: usize, assoc: &mut Association, bits: u8) {
+    let place = match bits >> 4 & 3 {
+        0 => address(end),
+        _ => second_address(end),
+    };
+    let _ = match bits & 7 {
+        0..3 => assoc.add_address(now, place),
+        3..5 => assoc.delete_address(now, place),
+        5 => assoc.delete_other_addresses(now, place),
+        _ => assoc.set_peer_primary(now, place),
+    };
 }
 
 /// Runs one input.
