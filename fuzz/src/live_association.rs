@@ -414,3 +414,43 @@ pub fn run(bytes: &[u8]) {
         live.settle();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One whole message on stream 0 with the peer's first TSN, after the byte that chooses the key.
+    fn forged(key: u8) -> [u8; 9] {
+        let (from_the_peer, one_chunk, data, whole_unordered) = (0, 0, 0, 7);
+        let (same_tsn, stream, number, len) = (100, 0, 100, 10);
+        [
+            from_the_peer,
+            key,
+            one_chunk,
+            data,
+            whole_unordered,
+            same_tsn,
+            stream,
+            number,
+            len,
+        ]
+    }
+
+    fn attack(kind: u8, key: u8) -> (bool, u64) {
+        let mut live = Live::establish(kind);
+        live.forge(1, &mut Input::new(&forged(key)));
+        live.settle();
+        let (now, id) = (live.now, live.ids[1].expect("it is established"));
+        let assoc = live.ends[1].association_mut(now, id).expect("it is kept");
+        (assoc.recv().is_some(), assoc.stats().failed_authentications)
+    }
+
+    #[test]
+    fn what_is_forged_reaches_behind_auth() {
+        for kind in [8, 16, 24] {
+            assert_eq!(attack(kind, 0), (true, 0), "kind {kind}");
+            // Key 3 is nobody's.
+            assert_eq!(attack(kind, 195), (false, 1), "kind {kind}");
+        }
+    }
+}
