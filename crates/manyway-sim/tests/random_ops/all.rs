@@ -933,3 +933,29 @@ fn a_reset_that_the_peer_waits_for_is_denied_when_the_end_has_begun() {
         ],
     );
 }
+
+#[test]
+fn nothing_waits_for_ever_behind_a_small_message_that_was_about_to_begin() {
+    let message = |stream, len| Op::Send {
+        side: 0,
+        stream,
+        len,
+        unordered: false,
+    };
+    run(
+        44,
+        &[
+            message(0, 8),
+            message(0, 8401),
+            Op::SendLimited {
+                side: 0,
+                stream: 2,
+                len: 1025,
+                unordered: false,
+                limits: Reliability::RELIABLE.with_max_retransmissions(0),
+            },
+            Op::Schedule { side: 0, kind: 1 },
+            message(1, 3072),
+        ],
+    );
+}

@@ -139,6 +139,16 @@ impl SendQueue {
         }
     }
 
+    /// A piece was sent or a message dropped, whereby `begun_bytes` do not count as begun any more.
+    /// That may be none: a message that was shown to the scheduler and fits one packet never
+    /// counted, and those that wait must not wait for it.
+    pub(super) fn on_left(&mut self, begun_bytes: usize) {
+        self.begins.bytes -= begun_bytes;
+        if begun_bytes > 0 || self.begins.bytes == 0 {
+            self.begin_waiting();
+        }
+    }
+
     /// There may be room: shows the scheduler as many of the streams that wait as it suffices for.
     /// Each of them has more than [`SMALL`] bytes of what was freed.
     pub(super) fn begin_waiting(&mut self) {

@@ -65,7 +65,7 @@ impl SendQueue {
         }
         self.stop_waiting(id);
         self.on_change(id);
-        self.on_finished(queued.begun_bytes);
+        self.on_left(queued.begun_bytes);
         Some(queued)
     }
 

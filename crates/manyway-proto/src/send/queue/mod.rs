@@ -179,7 +179,7 @@ impl SendQueue {
             front.message.payload.split_to(room & !3)
         };
         self.on_taken(id, payload.len(), end);
-        self.on_finished(finished);
+        self.on_left(finished);
         Some(Piece {
             stream: id,
             place,
@@ -199,15 +199,6 @@ impl SendQueue {
     pub(crate) fn finish_packet(&mut self) {
         if self.packet.take().is_some() {
             self.scheduler.on_packet_end();
-        }
-    }
-
-    /// A message of which `begun_bytes` counted as begun was sent or dropped.
-    fn on_finished(&mut self, begun_bytes: usize) {
-        self.begins.bytes -= begun_bytes;
-        // One that the others waited for may have gone in one piece, without counting as begun.
-        if begun_bytes > 0 || self.begins.bytes == 0 {
-            self.begin_waiting();
         }
     }
 

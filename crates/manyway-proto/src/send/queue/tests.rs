@@ -549,3 +549,29 @@ fn what_waits_begins_when_a_begun_message_is_given_up_by_priority_and_may_be_giv
     assert_eq!(order, [vec![1; pieces], vec![2; pieces]].concat());
     assert!(queue.is_exhausted() && queue.begins.bytes == 0);
 }
+
+#[test]
+fn nothing_waits_for_a_message_that_fits_one_packet_or_was_dropped_before_it_began() {
+    for dropped in [false, true] {
+        let mut queue = limited(true, 1, 2 * 4096);
+        queue.push(message(0, 8401), SendOptions::default());
+        let whole = |queue: &mut SendQueue| queue.next_piece(1400, true);
+        assert!(whole(&mut queue).is_some());
+        let key = push(&mut queue, 2, 1025);
+        push(&mut queue, 1, 3072);
+        let mut sent = Vec::new();
+        // The first one is finished, and then there is room for just one of those that wait.
+        while !sent.ends_with(&[(0, true)]) {
+            let piece = whole(&mut queue).unwrap();
+            sent.push((piece.stream.0, piece.flags.end));
+        }
+        if dropped {
+            queue.discard(key);
+        }
+        let rest: Vec<_> = std::iter::from_fn(|| whole(&mut queue))
+            .map(|piece| piece.stream.0)
+            .collect();
+        assert_eq!(rest.contains(&2), !dropped);
+        assert!(rest.contains(&1) && queue.is_exhausted(), "{rest:?}");
+    }
+}
