@@ -73,7 +73,30 @@ fn wrong_usage_exits_with_2() {
     assert_fails(&["perf"], 2, "--server");
     assert_fails(&["perf", "-s", "-c", "localhost"], 2, "cannot be used with");
     assert_fails(&["perf", "-c", "localhost", "-t", "0"], 2, "--time");
-    assert_fails(&["perf", "-s", "--cc", "vegas"], 2, "cubic, reno, bbr");
+    let tuning = [
+        (
+            "--scheduler",
+            "fastest",
+            "is no scheduler; there are lowest-rtt",
+        ),
+        ("--cc", "vegas", "cubic, reno, bbr"),
+        (
+            "--paths",
+            "all",
+            "is no path manager; there are primary-only",
+        ),
+        ("--rcvbuf", "1K", "a buffer has 8K to 1G"),
+        ("--sndbuf", "much", "not a number of bytes"),
+        ("--messages", "200,0", "messages have 8 to 1M bytes"),
+    ];
+    for (option, value, says) in tuning {
+        assert_fails(&["perf", "-c", "localhost", option, value], 2, says);
+    }
+    assert_fails(
+        &["perf", "-s", "--messages", "200"],
+        2,
+        "cannot be used with",
+    );
 }
 
 #[test]

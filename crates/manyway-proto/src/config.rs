@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::assoc::{AddressForm, AuthConfig, Extension, Extensions};
 use crate::cc::ControllerKind;
+use crate::path::PathManager;
 use crate::reconfig::ReconfigPolicy;
 use crate::sched::SchedulerKind;
 use crate::seal::ErrorDetection;
@@ -147,6 +148,8 @@ pub struct TransportConfig {
     pub pmtu_raise_interval: Duration,
     /// Congestion control of new paths. Default CUBIC.
     pub controller: ControllerKind,
+    /// Which pairs of addresses become paths. Default one for each local address.
+    pub path_manager: PathManager,
     /// Which path new data take. Default the one with the lowest round-trip time that has room.
     pub scheduler: SchedulerKind,
     /// Which stream's data leave next. Default first come, first served.
@@ -232,6 +235,7 @@ impl Default for TransportConfig {
             pmtu_probe_timeout: Duration::from_secs(1),
             pmtu_raise_interval: Duration::from_secs(600),
             controller: ControllerKind::Cubic,
+            path_manager: PathManager::default(),
             scheduler: SchedulerKind::default(),
             stream_scheduler: StreamSchedulerKind::default(),
             extensions: Extensions::DEFAULT,

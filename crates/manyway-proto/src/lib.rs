@@ -83,7 +83,9 @@ pub use error::{
 };
 pub use event::{Event, Message, MessagePart, PartStatus};
 pub use manyway_wire::{ChunkType, HmacId, KeyId, Port, Ppid, StreamId};
-pub use path::{FourTuple, PathId, PathInfo, PathState, PathThresholds, Wish};
+pub use path::{
+    FourTuple, PathId, PathInfo, PathManager, PathState, PathThresholds, UnknownPathManager, Wish,
+};
 pub use reconfig::{ReconfigFailure, ReconfigPolicy, ReconfigRequest, StreamDirection};
 pub use sched::{
     Blest, Deadline, Ecf, FlowView, LowestRtt, Overflow, PathView, Primary, Redundant, RoundRobin,

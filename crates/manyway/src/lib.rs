@@ -50,14 +50,16 @@ pub use events::Events;
 pub use listener::Listener;
 pub use manyway_proto::{
     AbandonReason, AbandonedMessages, Acked, AddressChange, AddressError, AddressForm,
-    AddressRefusal, AssocState, AssocStats, AuthConfig, AuthKeyError, AuthSecret, ChunkType,
+    AddressRefusal, AssocState, AssocStats, AuthConfig, AuthKeyError, AuthSecret, Blest, ChunkType,
     CloseReason, Congestion, CongestionController, ControllerKind, ControllerSetup,
-    CustomController, EndpointStats, Event, Extension, Extensions, FourTuple, FrontMessage, HmacId,
-    Instant, KeyId, ListenError, LostPacket, LowestRtt, Message, MessagePart, PartStatus,
-    PathError, PathId, PathInfo, PathState, PathThresholds, PathView, Ppid, Predecessor,
-    RateSample, ReconfigError, ReconfigFailure, ReconfigPolicy, ReconfigRequest, Reliability,
-    Scheduler, SendOptions, Sent, Share, Signal, StreamDirection, StreamError, StreamId,
-    StreamScheduler, StreamSchedulerKind, StreamView, TransportConfig, UnknownController, Wish,
+    CustomController, Deadline, Ecf, EndpointStats, Event, Extension, Extensions, FlowView,
+    FourTuple, FrontMessage, HmacId, Instant, KeyId, ListenError, LostPacket, LowestRtt, Message,
+    MessagePart, Overflow, PartStatus, PathError, PathId, PathInfo, PathManager, PathState,
+    PathThresholds, PathView, Ppid, Predecessor, Primary, RateSample, ReconfigError,
+    ReconfigFailure, ReconfigPolicy, ReconfigRequest, Redundant, Reliability, RoundRobin,
+    Scheduler, SchedulerKind, SendOptions, Sent, Share, Signal, StreamDirection, StreamError,
+    StreamId, StreamScheduler, StreamSchedulerKind, StreamView, TransportConfig, UnknownController,
+    UnknownPathManager, UnknownScheduler, Weighted, Wish,
 };
 pub use stats::SocketStats;
 

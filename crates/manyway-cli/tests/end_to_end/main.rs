@@ -6,6 +6,7 @@
 )]
 
 mod identity;
+mod perf;
 mod programs;
 mod steering;
 mod transparency;

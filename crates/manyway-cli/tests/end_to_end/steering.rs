@@ -3,7 +3,6 @@
 use std::fs;
 
 use manyway_net::link;
-use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::world::World;
@@ -139,54 +138,5 @@ fn tables_line_up_and_name_every_path() {
     paths.assert_success();
     for name in ["c1", "c2", "s1", "s2"] {
         assert!(paths.stdout.contains(&format!("  {name}  ")), "{paths:?}");
-    }
-}
-
-#[test]
-fn perf_measures_both_directions_and_both_ends() {
-    let Some(world) = World::build() else { return };
-    let server = world.start(&world.server, "server", world.manyway(&["perf", "-s"]));
-    server.await_stderr("serving tests");
-    for direction in [&[][..], &["--reverse"]] {
-        let args = [&["perf", "-c", "10.1.0.2", "-t", "1", "--json"], direction].concat();
-        let finished = world.run(&world.client, "client", &args);
-        finished.assert_success();
-        let result: Value = serde_json::from_str(&finished.stdout).unwrap();
-        assert!(result["goodput_mbps"].as_f64().unwrap() > 1.0, "{result:#}");
-        assert!(
-            result["cpu_seconds_per_gb"].as_f64().unwrap() > 0.0,
-            "{result:#}"
-        );
-        let bytes = result["bytes"].as_u64().unwrap();
-        let key = if direction.is_empty() {
-            "bytes_sent"
-        } else {
-            "bytes_received"
-        };
-        let paths = result["paths"].as_array().unwrap();
-        let carried: u64 = paths.iter().map(|path| path[key].as_u64().unwrap()).sum();
-        assert!(carried >= bytes, "{result:#}");
-    }
-}
-
-#[test]
-fn perf_that_is_interrupted_ends_with_a_result() {
-    let Some(world) = World::build() else { return };
-    let server = world.start(&world.server, "server", world.manyway(&["perf", "-s"]));
-    server.await_stderr("serving tests");
-    for direction in [&[][..], &["--reverse"]] {
-        let args = [
-            &["perf", "-c", "10.1.0.2", "-t", "3600", "--json"],
-            direction,
-        ]
-        .concat();
-        let client = world.start(&world.client, "client", world.manyway(&args));
-        // The line of the second second: data have flowed.
-        client.await_stderr("   2 s  ");
-        client.signal(Signal::INT);
-        let finished = client.wait();
-        finished.assert_success();
-        let result: Value = serde_json::from_str(&finished.stdout).unwrap();
-        assert!(result["bytes"].as_u64() > Some(0), "{result:#}");
     }
 }

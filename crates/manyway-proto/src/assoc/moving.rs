@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use super::asconf::Request;
 use super::{Association, Extension};
 use crate::event::Event;
-use crate::path::{FourTuple, Path, PathId, PathState, Wish, choose_pairs};
+use crate::path::{FourTuple, Path, PathId, PathState, Wish, wanted_pairs};
 use crate::time::Instant;
 
 /// Unanswered heartbeats after which a path that never worked is given up.
@@ -168,14 +168,15 @@ impl Association {
         self.tell_addresses(now);
     }
 
-    /// One path for each local address that has none, if this side opened the association and the
+    /// The paths that the path manager wants and that there are not, if this side opened the association and the
     /// peer can learn addresses.
     pub(super) fn add_missing_paths(&mut self, now: Instant) {
         if !self.initiator || !self.has(Extension::DynamicPaths) || !self.is_established() {
             return;
         }
         let in_use: Vec<FourTuple> = self.paths.iter().map(|p| p.tuple).collect();
-        let pairs = choose_pairs(
+        let pairs = wanted_pairs(
+            self.config.path_manager,
             &self.locals,
             &self.peer.addresses,
             &in_use,

@@ -33,6 +33,12 @@ impl Association {
             .unwrap_or_default()
     }
 
+    /// Name of the scheduler in use.
+    pub fn scheduler(&self) -> &'static str {
+        self.inspect(manyway_proto::Association::scheduler)
+            .unwrap_or("none")
+    }
+
     /// The state of the protocol.
     pub fn state(&self) -> AssocState {
         self.inspect(manyway_proto::Association::state)

@@ -106,6 +106,8 @@ pub(crate) struct Sockets {
     behind_wildcard: Vec<IpAddr>,
     mode: Mode,
     carrier: Carrier,
+    /// Sockets for each address, on ports of their own.
+    per_address: usize,
     /// The SCTP ports that raw sockets receive for.
     ports: Vec<u16>,
 }
@@ -134,6 +136,10 @@ impl Sockets {
             behind_wildcard: Vec::new(),
             mode,
             carrier: config.carrier,
+            per_address: match (raw, udp_port) {
+                (false, 0) => config.transport.path_manager.ports_per_address().into(),
+                _ => 1,
+            },
             ports: Vec::new(),
         };
         match mode {
@@ -141,12 +147,12 @@ impl Sockets {
                 let interfaces = usable_addresses().unwrap_or_default();
                 for ip in &config.addresses {
                     let interface = interfaces.iter().find(|i| i.address == *ip);
-                    sockets.add(SocketAddr::new(*ip, udp_port), interface)?;
+                    sockets.add_each(SocketAddr::new(*ip, udp_port), interface)?;
                 }
             }
             Mode::PerAddress => {
                 for usable in usable_addresses().map_err(BindError::Addresses)? {
-                    sockets.add(SocketAddr::new(usable.address, 0), Some(&usable))?;
+                    sockets.add_each(SocketAddr::new(usable.address, 0), Some(&usable))?;
                 }
             }
             Mode::Wildcard(port) => {
@@ -163,6 +169,15 @@ impl Sockets {
             return Err(BindError::NoAddress);
         }
         Ok(sockets)
+    }
+
+    /// As many sockets as each address gets.
+    fn add_each(
+        &mut self,
+        local: SocketAddr,
+        interface: Option<&InterfaceAddress>,
+    ) -> Result<(), BindError> {
+        (0..self.per_address).try_for_each(|_| self.add(local, interface))
     }
 
     fn add(
@@ -249,7 +264,7 @@ impl Sockets {
             if self.bound.iter().any(|b| b.local.ip() == address.address) {
                 continue;
             }
-            match self.add(SocketAddr::new(address.address, 0), Some(address)) {
+            match self.add_each(SocketAddr::new(address.address, 0), Some(address)) {
                 Ok(()) => changed = true,
                 Err(error) => tracing::warn!(%error, "cannot use a new address"),
             }

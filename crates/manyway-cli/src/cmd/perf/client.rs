@@ -9,10 +9,10 @@ use manyway::{Association, PathId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::protocol::{Start, Word};
+use super::protocol::Word;
 use super::report::{EndReport, Outcome, interface_names, path_name, paths};
 use super::transfer::{CpuClock, broken, complete, next, receive, send};
-use super::{Args, bind};
+use super::{Args, bind, thin};
 use crate::cmd::signals::EndSignals;
 use crate::failure::Failure;
 use crate::format;
@@ -104,18 +104,18 @@ async fn test(
     stop: impl Future<Output = ()>,
 ) -> Result<Outcome, Failure> {
     let cpu = CpuClock::start();
-    let start = Start {
-        reverse: args.reverse,
-        seconds: args.time,
-    };
+    let start = args.tuning.start(args.reverse, args.time);
+    let time = Duration::from_secs(args.time.into());
     association
         .send(Word::Start(start).into_message())
         .await
         .map_err(broken)?;
     let report = if args.reverse {
         receive(association, stop).await?
+    } else if let Some(messages) = args.tuning.messages() {
+        thin::send(association, messages, time, stop).await?
     } else {
-        send(association, Duration::from_secs(args.time.into()), stop).await?;
+        send(association, time, stop).await?;
         EndReport::default()
     };
     let report = complete(report, association, &cpu);
@@ -128,7 +128,14 @@ async fn test(
         ));
     };
     let paths = paths(association, &interface_names());
-    Ok(Outcome::new(args.reverse, &report, &server, paths))
+    let scheduler = association.scheduler();
+    Ok(Outcome::new(
+        args.reverse,
+        &report,
+        &server,
+        scheduler,
+        paths,
+    ))
 }
 
 /// Says every second what each path carries; for ever.

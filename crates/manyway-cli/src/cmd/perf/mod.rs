@@ -1,24 +1,27 @@
 //! `manyway perf`
 
 mod client;
+mod latency;
 mod protocol;
 mod report;
 mod server;
+mod thin;
 mod transfer;
+mod tuning;
 
 use std::net::IpAddr;
 use std::process::ExitCode;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use manyway::{BindError, Carrier, ControllerKind, Endpoint, EndpointConfig};
+use manyway::{BindError, Carrier, Endpoint, EndpointConfig};
 
 use crate::cmd::block_on;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use tuning::Tuning;
 
 /// Measure what the paths to another host carry together
 ///
-/// One bulk transfer on the transport alone, without broker and program. Start `manyway perf -s` on one host and
+/// One transfer on the transport alone, of bulk data or (with --messages) of a thin flow, without broker and program. Start `manyway perf -s` on one host and
 /// `manyway perf -c HOST` on the other. Ctrl-C ends the test with a result.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("side").required(true).args(["server", "client"])))]
@@ -47,17 +50,11 @@ pub(crate) struct Args {
     /// The server sends
     #[arg(short = 'R', long)]
     reverse: bool,
-    /// The congestion control of the end where it is given
-    #[arg(long, value_name = "NAME", default_value_t, value_parser = controllers())]
-    cc: ControllerKind,
+    #[command(flatten)]
+    tuning: Tuning,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
-}
-
-fn controllers() -> impl TypedValueParser<Value = ControllerKind> {
-    PossibleValuesParser::new(ControllerKind::ALL.map(ControllerKind::name))
-        .try_map(|name| name.parse())
 }
 
 /// Runs the command.
@@ -75,7 +72,7 @@ async fn bind(args: &Args, udp_port: u16) -> Result<Endpoint, Failure> {
     let mut config = EndpointConfig::default();
     config.udp_port = udp_port;
     config.addresses.clone_from(&args.bind);
-    config.transport.controller = args.cc;
+    args.tuning.apply(&mut config.transport);
     if args.raw_ip {
         config.carrier = Carrier::Raw;
     }

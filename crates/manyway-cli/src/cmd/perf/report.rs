@@ -8,6 +8,7 @@ use manyway::Association;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+use super::latency::Latency;
 use crate::format;
 
 /// What one end of a test saw.
@@ -21,6 +22,15 @@ pub(super) struct EndReport {
     pub(super) cpu_seconds: f64,
     /// Bytes that this end sent again.
     pub(super) retransmitted_bytes: u64,
+    /// Longest time in which nothing arrived here, between the first and the last byte, in seconds.
+    #[serde(default)]
+    pub(super) longest_gap_seconds: f64,
+    /// Messages of a thin flow that this end sent.
+    #[serde(default)]
+    pub(super) messages_sent: u64,
+    /// How long they took there and back.
+    #[serde(default)]
+    pub(super) latency: Option<Latency>,
 }
 
 /// One path, as the client saw it.
@@ -55,6 +65,14 @@ pub(super) struct Outcome {
     cpu_seconds_per_gb_server: Option<f64>,
     /// Bytes that the sender sent again.
     retransmitted_bytes: u64,
+    /// Longest time in which nothing arrived, between the first and the last byte, in seconds.
+    longest_gap_seconds: f64,
+    /// Messages sent of a thin flow; 0 for bulk.
+    messages_sent: u64,
+    /// How long messages of a thin flow took there and back; `null` for bulk.
+    latency: Option<Latency>,
+    /// The scheduler of the client's end.
+    scheduler: &'static str,
     /// Every path the client had at the end.
     paths: Vec<PathReport>,
 }
@@ -69,6 +87,7 @@ impl Outcome {
         reverse: bool,
         client: &EndReport,
         server: &EndReport,
+        scheduler: &'static str,
         paths: Vec<PathReport>,
     ) -> Self {
         let (sender, receiver) = if reverse {
@@ -91,6 +110,10 @@ impl Outcome {
             cpu_seconds_per_gb_client: per_gb(client.cpu_seconds),
             cpu_seconds_per_gb_server: per_gb(server.cpu_seconds),
             retransmitted_bytes: sender.retransmitted_bytes,
+            longest_gap_seconds: receiver.longest_gap_seconds,
+            messages_sent: sender.messages_sent,
+            latency: sender.latency.clone(),
+            scheduler,
             paths,
         }
     }
@@ -110,6 +133,9 @@ impl Outcome {
             cpu(self.cpu_seconds_per_gb_client),
             cpu(self.cpu_seconds_per_gb_server),
         );
+        if let Some(latency) = &self.latency {
+            text.push_str(&format!("{latency}\n"));
+        }
         for path in &self.paths {
             text.push_str(&format!(
                 "{}  {} → {}  sent {}  received {}  rtt {}\n",
@@ -189,7 +215,7 @@ mod tests {
             } else {
                 (&sender, &receiver)
             };
-            let outcome = Outcome::new(reverse, client, server, Vec::new());
+            let outcome = Outcome::new(reverse, client, server, "lowest-rtt", Vec::new());
             assert!((outcome.goodput_mbps - 4.0).abs() < 1e-9);
             assert!((outcome.cpu_seconds_per_gb.unwrap() - 750.0).abs() < 1e-9);
             assert_eq!(outcome.retransmitted_bytes, 7);
@@ -199,7 +225,7 @@ mod tests {
     #[test]
     fn a_test_in_which_nothing_arrived_divides_by_nothing() {
         let nothing = EndReport::default();
-        let outcome = Outcome::new(false, &nothing, &nothing, Vec::new());
+        let outcome = Outcome::new(false, &nothing, &nothing, "lowest-rtt", Vec::new());
         assert_eq!(outcome.cpu_seconds_per_gb, None);
         assert!(
             serde_json::to_string(&outcome)

@@ -8,7 +8,8 @@ use manyway::Association;
 use super::protocol::Word;
 use super::report::EndReport;
 use super::transfer::{CpuClock, broken, complete, next, receive, send};
-use super::{Args, bind};
+use super::tuning::follow;
+use super::{Args, bind, thin};
 use crate::cmd::signals::EndSignals;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -63,8 +64,14 @@ async fn serve(association: &Association) -> Result<(), Failure> {
         return Err(Failure::new("it began with something other than a start"));
     };
     let cpu = CpuClock::start();
-    let report = if start.reverse {
-        let time = Duration::from_secs(start.seconds.into());
+    if start.messages.is_some_and(|messages| !messages.is_sane()) {
+        return Err(Failure::new("it wants messages that do not exist"));
+    }
+    follow(association, &start);
+    let time = Duration::from_secs(start.seconds.into());
+    let report = if let (true, Some(messages)) = (start.reverse, start.messages) {
+        thin::send(association, messages, time, std::future::pending()).await?
+    } else if start.reverse {
         send(association, time, std::future::pending()).await?;
         EndReport::default()
     } else {

@@ -87,8 +87,16 @@ pub(super) async fn receive(
         };
         let mut message = Some(message.ok_or_else(hung_up)?);
         while let Some(now) = message {
-            if count.take(now)? {
-                return Ok(count.report());
+            match count.take(now)? {
+                Taken::Data => {}
+                Taken::Question(number) => {
+                    let answer = Word::Answer(number);
+                    association
+                        .send(answer.into_message())
+                        .await
+                        .map_err(broken)?;
+                }
+                Taken::End => return Ok(count.report()),
             }
             message = association.try_recv();
         }
@@ -100,24 +108,45 @@ struct Count {
     bytes: u64,
     first: Option<Instant>,
     last: Option<Instant>,
+    longest_gap: Duration,
+}
+
+/// What a message was.
+enum Taken {
+    Data,
+    /// To be answered.
+    Question(u64),
+    End,
 }
 
 impl Count {
-    /// Counts a message; true when it was the end.
-    fn take(&mut self, message: Message) -> Result<bool, Failure> {
+    /// Counts a message.
+    fn take(&mut self, message: Message) -> Result<Taken, Failure> {
         match Word::from_message(message) {
             Some(Word::Data(bytes)) => {
-                let now = Instant::now();
-                self.first.get_or_insert(now);
-                self.last = Some(now);
-                self.bytes += bytes.len() as u64;
-                Ok(false)
+                self.add(bytes.len());
+                Ok(Taken::Data)
             }
-            Some(Word::End) => Ok(true),
+            Some(Word::Message(bytes)) => {
+                let number = bytes.first_chunk().copied();
+                let number = number.ok_or_else(|| Failure::new("a message without its number"))?;
+                self.add(bytes.len());
+                Ok(Taken::Question(u64::from_be_bytes(number)))
+            }
+            Some(Word::End) => Ok(Taken::End),
             _ => Err(Failure::new(
                 "the other end speaks another version of the test",
             )),
         }
+    }
+
+    fn add(&mut self, bytes: usize) {
+        let now = Instant::now();
+        let before = self.last.replace(now);
+        self.first.get_or_insert(now);
+        let gap = before.map_or(Duration::ZERO, |before| now - before);
+        self.longest_gap = self.longest_gap.max(gap);
+        self.bytes += bytes as u64;
     }
 
     fn report(&self) -> EndReport {
@@ -128,6 +157,7 @@ impl Count {
         EndReport {
             bytes: self.bytes,
             seconds: time.as_secs_f64(),
+            longest_gap_seconds: self.longest_gap.as_secs_f64(),
             ..EndReport::default()
         }
     }
