@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::assoc::{AddressForm, AuthConfig, Extension, Extensions};
 use crate::cc::ControllerKind;
+use crate::cmt::RetransmissionPolicy;
 use crate::path::PathManager;
 use crate::reconfig::ReconfigPolicy;
 use crate::sched::SchedulerKind;
@@ -152,6 +153,8 @@ pub struct TransportConfig {
     pub path_manager: PathManager,
     /// Which path new data take. Default the one with the lowest round-trip time that has room.
     pub scheduler: SchedulerKind,
+    /// Where lost data are sent again. Default the path with the largest congestion window.
+    pub retransmission_policy: RetransmissionPolicy,
     /// Which stream's data leave next. Default first come, first served.
     pub stream_scheduler: StreamSchedulerKind,
     /// Extensions that are offered to peers; each is used with those who offer it too. Default
@@ -237,6 +240,7 @@ impl Default for TransportConfig {
             controller: ControllerKind::Cubic,
             path_manager: PathManager::default(),
             scheduler: SchedulerKind::default(),
+            retransmission_policy: RetransmissionPolicy::default(),
             stream_scheduler: StreamSchedulerKind::default(),
             extensions: Extensions::DEFAULT,
             address_form: AddressForm::default(),

@@ -75,6 +75,7 @@ pub use cc::{
     LostPacket, Predecessor, RateSample, Sent, Share, Signal, UnknownController,
 };
 pub use cc::{Balia, Bbr, Cubic, Lia, Olia, Reno};
+pub use cmt::{RetransmissionPolicy, UnknownPolicy};
 pub use config::{EndpointConfig, TransportConfig};
 pub use ecn::Ecn;
 pub use endpoint::{Connect, Endpoint, EndpointStats, Transmit};

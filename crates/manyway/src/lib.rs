@@ -56,10 +56,10 @@ pub use manyway_proto::{
     FourTuple, FrontMessage, HmacId, Instant, KeyId, ListenError, LostPacket, LowestRtt, Message,
     MessagePart, Overflow, PartStatus, PathError, PathId, PathInfo, PathManager, PathState,
     PathThresholds, PathView, Ppid, Predecessor, Primary, RateSample, ReconfigError,
-    ReconfigFailure, ReconfigPolicy, ReconfigRequest, Redundant, Reliability, RoundRobin,
-    Scheduler, SchedulerKind, SendOptions, Sent, Share, Signal, StreamDirection, StreamError,
-    StreamId, StreamScheduler, StreamSchedulerKind, StreamView, TransportConfig, UnknownController,
-    UnknownPathManager, UnknownScheduler, Weighted, Wish,
+    ReconfigFailure, ReconfigPolicy, ReconfigRequest, Redundant, Reliability, RetransmissionPolicy,
+    RoundRobin, Scheduler, SchedulerKind, SendOptions, Sent, Share, Signal, StreamDirection,
+    StreamError, StreamId, StreamScheduler, StreamSchedulerKind, StreamView, TransportConfig,
+    UnknownController, UnknownPathManager, UnknownPolicy, UnknownScheduler, Weighted, Wish,
 };
 pub use stats::SocketStats;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::asconf::Request;
 use super::{AssocState, Association};
 use crate::cc::ControllerKind;
+use crate::cmt::RetransmissionPolicy;
 use crate::error::{PathError, SendError};
 use crate::event::{Event, Message};
 use crate::path::{FourTuple, PathId, Wish, choose_pairs};
@@ -165,6 +166,11 @@ impl Association {
     /// Changes the scheduler, from the next packet on. Nothing that was sent is touched.
     pub fn set_scheduler(&mut self, scheduler: Box<dyn Scheduler>) {
         self.scheduler = scheduler;
+    }
+
+    /// Changes where lost data are sent again, from the next retransmission on.
+    pub fn set_retransmission_policy(&mut self, policy: RetransmissionPolicy) {
+        Arc::make_mut(&mut self.config).retransmission_policy = policy;
     }
 
     /// Changes the congestion control of all paths, and of those to come. What is in flight stays,

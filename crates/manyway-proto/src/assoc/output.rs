@@ -105,8 +105,10 @@ impl Association {
         }
         if has_lost {
             let index = self.sender.outstanding.first_lost()?;
-            let bytes = self.sender.outstanding.get(index)?.flight_bytes();
-            let best = match rtx::select(&self.paths, bytes) {
+            let chunk = self.sender.outstanding.get(index)?;
+            let (bytes, holder) = (chunk.flight_bytes(), chunk.last_path());
+            let policy = self.config.retransmission_policy;
+            let best = match rtx::select(policy, &self.paths, holder, bytes) {
                 rtx::Choice::Now(path) => path,
                 rtx::Choice::Wait => return None,
                 rtx::Choice::NoPath => {

@@ -107,6 +107,10 @@ impl Aimd {
         }
     }
 
+    pub(super) fn threshold(&self) -> u64 {
+        self.threshold
+    }
+
     pub(super) fn in_slow_start(&self) -> bool {
         self.window < self.threshold
     }

@@ -80,6 +80,10 @@ impl CongestionController for Balia {
         self.aimd.window
     }
 
+    fn slow_start_threshold(&self) -> u64 {
+        self.aimd.threshold()
+    }
+
     fn in_slow_start(&self) -> bool {
         self.aimd.in_slow_start()
     }

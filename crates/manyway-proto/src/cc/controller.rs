@@ -94,6 +94,13 @@ pub trait CongestionController: fmt::Debug + Send {
     /// Whether the window is still growing exponentially.
     fn in_slow_start(&self) -> bool;
 
+    /// The window at which slow start ends, `u64::MAX` (the default) if nothing was ever lost or
+    /// the controller has none: the policy
+    /// [`RetransmissionPolicy::Ssthresh`](crate::RetransmissionPolicy::Ssthresh) looks at it.
+    fn slow_start_threshold(&self) -> u64 {
+        u64::MAX
+    }
+
     /// The rate at which packets shall leave; `None` to spread the window over the round-trip
     /// time, which is the default.
     fn pacing_rate(&self) -> Option<u64> {

@@ -215,6 +215,10 @@ impl CongestionController for Cubic {
         self.window
     }
 
+    fn slow_start_threshold(&self) -> u64 {
+        self.threshold
+    }
+
     fn in_slow_start(&self) -> bool {
         self.window < self.threshold
     }

@@ -109,6 +109,10 @@ impl CongestionController for Olia {
         self.aimd.window
     }
 
+    fn slow_start_threshold(&self) -> u64 {
+        self.aimd.threshold()
+    }
+
     fn in_slow_start(&self) -> bool {
         self.aimd.in_slow_start()
     }

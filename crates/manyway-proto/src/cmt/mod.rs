@@ -8,3 +8,5 @@ pub(crate) mod cuc;
 pub(crate) mod dac;
 pub(crate) mod reinject;
 pub(crate) mod rtx;
+
+pub use rtx::{RetransmissionPolicy, UnknownPolicy};

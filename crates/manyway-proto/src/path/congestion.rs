@@ -73,6 +73,7 @@ impl Path {
     pub(crate) fn on_data_packet_sent(&mut self, now: Instant) {
         let number = self.sent.next_number();
         self.sent.finish_packet();
+        self.losses.on_sent(number, self.counters.lost_packets);
         let app_limited = self.sampler.is_app_limited();
         let bytes = self.sampler.on_sent(now, number, self.in_flight);
         let sent = Sent {
@@ -95,6 +96,12 @@ impl Path {
     pub(crate) fn on_chunk_lost(&mut self, now: Instant, number: u64, bytes: u64) {
         let lost = self.sampler.on_lost(number, bytes);
         self.controller.on_lost(now, &lost);
+    }
+
+    /// The share of the latest packets with data that were lost, from 0 to 1.
+    pub(crate) fn loss_rate(&self) -> f64 {
+        let sent = self.sent.next_number();
+        self.losses.get(sent, self.counters.lost_packets)
     }
 
     /// Whether another packet may be in flight.

@@ -48,6 +48,8 @@ pub struct PathInfo {
     pub retransmitted_bytes: u64,
     /// Packets declared lost.
     pub lost_packets: u64,
+    /// The share of the latest packets with data (512 to 1,024 of them) that were lost, from 0 to 1.
+    pub loss_rate: f64,
     /// Retransmission timeouts.
     pub timeouts: u64,
     /// Tail loss probes sent.
@@ -109,6 +111,7 @@ impl Path {
             packets_received: self.counters.packets_received,
             retransmitted_bytes: self.counters.retransmitted_bytes,
             lost_packets: self.counters.lost_packets,
+            loss_rate: self.loss_rate(),
             timeouts: self.counters.timeouts,
             tail_probes: self.counters.tail_probes,
             spurious_losses: self.counters.spurious_losses,

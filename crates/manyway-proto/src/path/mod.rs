@@ -17,6 +17,7 @@ mod congestion;
 mod ecn;
 mod heartbeat;
 mod info;
+mod loss_rate;
 mod manager;
 mod pmtu;
 mod rate;
@@ -29,6 +30,7 @@ pub(crate) use candidates::CandidateLimit;
 pub(crate) use ecn::PathEcn;
 pub(crate) use heartbeat::{HEARTBEAT_INFO_LEN, Heartbeats};
 pub use info::PathInfo;
+use loss_rate::LossRate;
 pub use manager::{PathManager, UnknownPathManager};
 pub(crate) use manager::{choose_pairs, wanted_pairs};
 pub(crate) use pmtu::PacketSize;
@@ -159,6 +161,7 @@ pub(crate) struct Path {
     pub(crate) recovery: Recovery,
     pub(crate) rate: DeliveryRate,
     pub(crate) sampler: RateSampler,
+    losses: LossRate,
     /// When data last left here.
     pub(crate) last_data_sent: Option<Instant>,
     pub(crate) ecn: PathEcn,
@@ -207,6 +210,7 @@ impl Path {
             recovery: Recovery::default(),
             rate: DeliveryRate::default(),
             sampler: RateSampler::default(),
+            losses: LossRate::default(),
             last_data_sent: None,
             ecn: PathEcn::default(),
             error_count: 0,

@@ -93,6 +93,14 @@ impl SentChunk {
         }
     }
 
+    /// The path on which it was sent last; that of no path once it has arrived.
+    pub(crate) fn last_path(&self) -> PathId {
+        match self.fate {
+            Fate::InFlight(shot) | Fate::Lost(shot) => shot.path,
+            Fate::Acked | Fate::Settled | Fate::Abandoned => Shot::NONE.path,
+        }
+    }
+
     /// Whether it is in flight or waits for retransmission.
     pub(crate) fn is_unacked(&self) -> bool {
         matches!(self.fate, Fate::InFlight(_) | Fate::Lost(_))

@@ -17,6 +17,7 @@ mod moves;
 mod partial;
 mod recovery;
 mod resets;
+mod retransmitting;
 mod schedulers;
 mod sharing;
 mod sizes;

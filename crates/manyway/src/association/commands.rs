@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use manyway_proto::{
     AddressError, AuthKeyError, AuthSecret, ControllerKind, KeyId, PathError, PathId,
-    PathThresholds, Scheduler, Wish,
+    PathThresholds, RetransmissionPolicy, Scheduler, Wish,
 };
 
 use super::Association;
@@ -195,6 +195,15 @@ impl Association {
         // An association that is gone schedules nothing.
         let _ = self.command((), |assoc, _| {
             assoc.set_scheduler(scheduler);
+            Ok(())
+        });
+    }
+
+    /// Changes on which path lost data are sent again, while data flow.
+    pub fn set_retransmission_policy(&self, policy: RetransmissionPolicy) {
+        // An association that is gone sends nothing.
+        let _ = self.command((), |assoc, _| {
+            assoc.set_retransmission_policy(policy);
             Ok(())
         });
     }
