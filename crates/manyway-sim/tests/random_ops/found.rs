@@ -359,3 +359,29 @@ fn a_message_that_waits_to_begin_is_not_forgotten_when_another_goes_in_one_packe
         ],
     );
 }
+
+#[test]
+fn nothing_waits_for_ever_behind_a_small_message_that_was_about_to_begin() {
+    let message = |stream, len| Op::Send {
+        side: 0,
+        stream,
+        len,
+        unordered: false,
+    };
+    run(
+        44,
+        &[
+            message(0, 8),
+            message(0, 8401),
+            Op::SendLimited {
+                side: 0,
+                stream: 2,
+                len: 1025,
+                unordered: false,
+                limits: Reliability::RELIABLE.with_max_retransmissions(0),
+            },
+            Op::Schedule { side: 0, kind: 1 },
+            message(1, 3072),
+        ],
+    );
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use manyway_proto::{Reliability, StreamSchedulerKind};
+use manyway_proto::{ControllerKind, Reliability, StreamSchedulerKind};
 use proptest::prelude::*;
 
 /// Streams that are sent on.
@@ -49,6 +49,11 @@ pub(crate) enum Op {
         side: usize,
     },
     Schedule {
+        side: usize,
+        kind: usize,
+    },
+    /// Another congestion control.
+    Control {
         side: usize,
         kind: usize,
     },
@@ -261,6 +266,8 @@ fn streams() -> impl Strategy<Value = Op> {
     prop_oneof![
         2 => (side(), 0..StreamSchedulerKind::ALL.len())
             .prop_map(|(side, kind)| Op::Schedule { side, kind }),
+        2 => (side(), 0..ControllerKind::ALL.len())
+            .prop_map(|(side, kind)| Op::Control { side, kind }),
         1 => (side(), 0..STREAMS, 1..9_u16)
             .prop_map(|(side, stream, value)| Op::Prefer { side, stream, value }),
         4 => (side(), 0..16_u8, any::<bool>())

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use manyway_proto::{
-    AssocId, Association, AuthSecret, ChunkType, EndpointConfig, Extension, KeyId, Message,
-    MessagePart, PartStatus, PathId, Reliability, SendOptions, StreamId, StreamSchedulerKind, Wish,
+    AssocId, Association, AuthSecret, ChunkType, ControllerKind, EndpointConfig, Extension, KeyId,
+    Message, MessagePart, PartStatus, PathId, Reliability, SendOptions, StreamId,
+    StreamSchedulerKind, Wish,
 };
 use manyway_sim::network::{Action, Direction, HostId, Verdict};
 use manyway_sim::{Instant, LinkConfig, Rate, Scene, ScenePath};
@@ -348,6 +349,10 @@ impl World {
                 self.command(side, |_, assoc| {
                     assoc.set_stream_scheduler(StreamSchedulerKind::ALL[kind].build());
                 });
+            }
+            Op::Control { side, kind } => {
+                let kind = ControllerKind::ALL[kind];
+                self.command(side, |now, a| a.set_congestion_control(now, kind));
             }
             Op::Prefer {
                 side,
