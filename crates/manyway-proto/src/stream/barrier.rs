@@ -87,6 +87,11 @@ impl Barrier {
         given_up
     }
 
+    /// How many TSNs are passed by in what is still to be given up.
+    fn skipped_later(&self) -> u64 {
+        self.given_up.iter().map(|g| g.reach.advance).sum()
+    }
+
     /// Keeps it in the order of the bounds, unless it repeats another one.
     fn give_up(&mut self, given_up: GivenUp) {
         let bound = given_up.reach.bound;
@@ -160,6 +165,11 @@ impl Inbound {
             let given_up = barrier.given_up_below(index);
             given_up.iter().for_each(|g| self.carry_out(g));
             self.bytes -= fragment.payload.len();
+            // When it arrived those were missing that a later chunk gave up.
+            let limits = Limits {
+                span: limits.span + barrier.skipped_later(),
+                ..limits
+            };
             self.insert(index, fragment, limits)?;
         }
         let given_up = barrier.given_up_below(bound);
@@ -279,6 +289,27 @@ mod tests {
         inbound.release_below(u64::MAX, tight).unwrap();
         inbound.lift_barrier();
         assert_eq!(streams(&mut inbound), [1], "number 0 was given up");
+    }
+
+    #[test]
+    fn what_came_before_others_were_given_up_is_early_and_no_lie() {
+        let mut inbound = Inbound::default();
+        inbound.hold_behind(vec![], 0);
+        inbound.insert(0, whole(1, 0), LIMITS).unwrap();
+        inbound.insert(2, whole(3, 1), LIMITS).unwrap();
+        inbound.give_up_later(GivenUp {
+            reach: Reach {
+                bound: 4,
+                advance: 3,
+                span: 0,
+            },
+            last: LastGivenUp::Plain(vec![(StreamId(1), Ssn(1)), (StreamId(3), Ssn(0))]),
+        });
+        inbound.reset_streams(&[], 0, false);
+        let tight = Limits { span: 0, ..LIMITS };
+        inbound.release_below(u64::MAX, tight).unwrap();
+        inbound.lift_barrier();
+        assert_eq!(streams(&mut inbound), [1, 3]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What the random lists of operations have found, as literal tests.
 
+use std::time::Duration;
+
 use manyway_proto::Reliability;
 
 use crate::op::{Meddling, Op};
@@ -382,6 +384,43 @@ fn nothing_waits_for_ever_behind_a_small_message_that_was_about_to_begin() {
             },
             Op::Schedule { side: 0, kind: 1 },
             message(1, 3072),
+        ],
+    );
+}
+
+#[test]
+fn a_message_given_up_before_a_reset_of_tsns_leaves_its_number_free() {
+    let limited = |stream, limits| Op::SendLimited {
+        side: 1,
+        stream,
+        len: 8,
+        unordered: false,
+        limits,
+    };
+    let message = |side, stream| Op::Send {
+        side,
+        stream,
+        len: 8,
+        unordered: false,
+    };
+    let brief = Reliability::RELIABLE.with_lifetime(Duration::from_millis(1));
+    run(
+        877,
+        &[
+            message(1, 0),
+            Op::SetUp { path: 0, up: false },
+            limited(3, brief),
+            Op::Rebind { path: 0 },
+            Op::ResetAssociation { side: 0 },
+            Op::Cut {
+                path: 1,
+                direction: 2,
+            },
+            message(1, 3),
+            message(0, 0),
+            Op::Advance { ms: 340 },
+            Op::Advance { ms: 260 },
+            limited(0, Reliability::RELIABLE.with_max_retransmissions(0)),
         ],
     );
 }
