@@ -2,8 +2,21 @@
 
 use std::time::Duration;
 
-use manyway_proto::{ControllerKind, Reliability, StreamSchedulerKind};
+use manyway_proto::{ControllerKind, Reliability, RetransmissionPolicy, StreamSchedulerKind};
 use proptest::prelude::*;
+
+/// The path schedulers that are tried.
+pub(crate) const SCHEDULERS: [&str; 9] = [
+    "lowest-rtt",
+    "round-robin",
+    "weighted:1,3",
+    "redundant:60",
+    "ecf",
+    "blest",
+    "primary",
+    "overflow",
+    "deadline:30",
+];
 
 /// Streams that are sent on.
 pub(crate) const STREAMS: u16 = 4;
@@ -51,6 +64,16 @@ pub(crate) enum Op {
     Schedule {
         side: usize,
         kind: usize,
+    },
+    /// Another path scheduler.
+    SchedulePaths {
+        side: usize,
+        kind: usize,
+    },
+    /// Lost data are sent again elsewhere.
+    Retransmit {
+        side: usize,
+        policy: usize,
     },
     /// Another congestion control.
     Control {
@@ -266,6 +289,10 @@ fn streams() -> impl Strategy<Value = Op> {
     prop_oneof![
         2 => (side(), 0..StreamSchedulerKind::ALL.len())
             .prop_map(|(side, kind)| Op::Schedule { side, kind }),
+        2 => (side(), 0..SCHEDULERS.len())
+            .prop_map(|(side, kind)| Op::SchedulePaths { side, kind }),
+        1 => (side(), 0..RetransmissionPolicy::ALL.len())
+            .prop_map(|(side, policy)| Op::Retransmit { side, policy }),
         2 => (side(), 0..ControllerKind::ALL.len())
             .prop_map(|(side, kind)| Op::Control { side, kind }),
         1 => (side(), 0..STREAMS, 1..9_u16)

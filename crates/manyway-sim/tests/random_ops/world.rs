@@ -6,13 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use manyway_proto::{
     AssocId, Association, AuthSecret, ChunkType, ControllerKind, EndpointConfig, Extension, KeyId,
-    Message, MessagePart, PartStatus, PathId, Reliability, SendOptions, StreamId,
-    StreamSchedulerKind, Wish,
+    Message, MessagePart, PartStatus, PathId, Reliability, RetransmissionPolicy, SchedulerKind,
+    SendOptions, StreamId, StreamSchedulerKind, Wish,
 };
 use manyway_sim::network::{Action, Direction, HostId, Verdict};
 use manyway_sim::{Instant, LinkConfig, Rate, Scene, ScenePath};
 
-use crate::op::{KEYS, Meddling, Op, STREAMS, Weather};
+use crate::op::{KEYS, Meddling, Op, SCHEDULERS, STREAMS, Weather};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -349,6 +349,14 @@ impl World {
                 self.command(side, |_, assoc| {
                     assoc.set_stream_scheduler(StreamSchedulerKind::ALL[kind].build());
                 });
+            }
+            Op::SchedulePaths { side, kind } => {
+                let kind: SchedulerKind = SCHEDULERS[kind].parse().expect("it is one of ours");
+                self.command(side, |_, a| a.set_scheduler(kind.build()));
+            }
+            Op::Retransmit { side, policy } => {
+                let policy = RetransmissionPolicy::ALL[policy];
+                self.command(side, |_, a| a.set_retransmission_policy(policy));
             }
             Op::Control { side, kind } => {
                 let kind = ControllerKind::ALL[kind];
