@@ -222,7 +222,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         name: "they never send again",
-        stacks: USRSCTP,
+        stacks: ALL,
         initiators: BOTH,
         prepare: |_| {},
         play: |world, pair| Box::pin(they_give_up(world, pair, 'o', "rtx 0")),
@@ -230,7 +230,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         name: "they never send unordered messages again",
-        stacks: USRSCTP,
+        stacks: ALL,
         initiators: BOTH,
         prepare: |_| {},
         play: |world, pair| Box::pin(they_give_up(world, pair, 'u', "rtx 0")),
@@ -238,7 +238,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         name: "they give up in time",
-        stacks: USRSCTP,
+        stacks: ALL,
         initiators: BOTH,
         prepare: |_| {},
         play: |world, pair| Box::pin(they_give_up(world, pair, 'o', "ttl 30")),
@@ -262,7 +262,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         name: "nothing lost, nothing given up",
-        stacks: USRSCTP,
+        stacks: ALL,
         initiators: BOTH,
         prepare: |_| {},
         play: |_, pair| Box::pin(nothing_is_given_up(pair)),

@@ -127,7 +127,6 @@ const LARGE: Load = Load {
 fn take_turns(world: &mut World<'_>) {
     rows::interleave(world);
     world.config.transport.stream_scheduler = StreamSchedulerKind::RoundRobin;
-    world.options.push(("receive-buffer", 1 << 20));
 }
 
 pub(crate) const ROWS: &[Row] = &[
