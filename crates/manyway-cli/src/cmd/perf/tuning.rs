@@ -20,7 +20,7 @@ const MAX_RATE: f64 = 1e6;
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Tuning {
     /// Which path each packet takes, at the end that sends: lowest-rtt, round-robin,
-    /// weighted:WEIGHT,WEIGHT…, redundant[:PERCENT], ecf, blest, primary, overflow or
+    /// weighted:WEIGHT,WEIGHT…, redundant or redundant:PERCENT, ecf, blest, primary, overflow or
     /// deadline:MILLISECONDS [default: lowest-rtt]
     #[arg(long, value_name = "NAME")]
     scheduler: Option<SchedulerKind>,
