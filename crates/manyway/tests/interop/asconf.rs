@@ -35,7 +35,7 @@ fn we_tell_the_peer_of_our_second_address() {
             let first = pair.ours.paths()[0].four_tuple.local.ip().to_string();
             let second = ip.ours().into_iter().find(|ours| *ours != first).unwrap();
             pair.peer.event(&format!("path {second} added")).await;
-            pair.peer.event(&format!("path {second} confirmed")).await;
+            pair.peer.path_to(second).await;
             exchange(&mut pair, 40, 5000).await;
             assert!(!pair.peer.has_said("remote-error"));
         });
@@ -67,8 +67,7 @@ async fn second_path(pair: &mut Pair) -> PathInfo {
     let paths = || pair.ours.paths().into_iter().find(from);
     let active = || paths().is_some_and(|p| p.state == PathState::Active);
     until("a path from our second address", active).await;
-    let confirmed = format!("path {} confirmed", OURS[1]);
-    pair.peer.event(&confirmed).await;
+    pair.peer.path_to(OURS[1]).await;
     paths().unwrap()
 }
 

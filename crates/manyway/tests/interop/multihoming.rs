@@ -48,7 +48,7 @@ async fn both_paths(world: &World<'_>, pair: &mut Pair) {
     };
     until("two active paths", active).await;
     let second = world.ip.ours()[1];
-    pair.peer.event(&format!("path {second} confirmed")).await;
+    pair.peer.path_to(second).await;
 }
 
 fn both_addresses_become_paths(ip: Ip) {

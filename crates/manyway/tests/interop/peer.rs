@@ -158,6 +158,14 @@ impl Peer {
         rest(&line).unwrap_or_default()
     }
 
+    /// Waits until it has a path to this address: confirmed, or up again where an ICMP message took
+    /// it down before.
+    pub(crate) async fn path_to(&mut self, address: &str) {
+        let lines = ["confirmed", "up"].map(|state| format!("path {address} {state}"));
+        let found = |said: &str| lines.iter().any(|line| line == said);
+        self.find(&lines[0], found).await;
+    }
+
     /// The next message it received.
     pub(crate) async fn message(&mut self) -> Arrived {
         let line = self.event("message").await;
