@@ -13,12 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A client that has its cookie and is about to present it.
 fn about_to_echo() -> (Pair, Bytes) {
     let mut pair = Pair::new();
-    pair.connect();
-    let init = pair.take(0).remove(0);
-    pair.deliver(1, init.bytes);
-    let ack = pair.take(1).remove(0);
-    pair.deliver(0, ack.bytes);
-    let echo = pair.take(0).remove(0);
+    let echo = pair.cookie_echo();
     assert_eq!(echo.kinds(), [ChunkType::COOKIE_ECHO]);
     (pair, echo.bytes)
 }

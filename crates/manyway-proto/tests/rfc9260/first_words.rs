@@ -436,12 +436,7 @@ fn a_crossing_or_unexpected_init_gets_a_cookie() {
 #[test]
 fn an_unanswered_cookie_echo_is_repeated_and_then_given_up() {
     let mut pair = Pair::new();
-    pair.connect();
-    let init = pair.take(0).remove(0);
-    pair.deliver(1, init.bytes);
-    let ack = pair.take(1).remove(0);
-    pair.deliver(0, ack.bytes);
-    let echo = pair.take(0).remove(0).bytes;
+    let echo = pair.cookie_echo().bytes;
     let mut repeated = 0;
     while pair.ends[0].poll_timeout().is_some() {
         pair.next_timeout(0);

@@ -50,10 +50,16 @@ fn chunks_that_do_not_fit_the_state_change_nothing() {
 //# If an endpoint receives a DATA chunk with no user data (i.e., the Length field is set to 16), it SHOULD send an ABORT chunk with a "No User Data" error cause
 #[test]
 fn data_without_user_data_aborts() {
-    let mut pair = Pair::established();
+    no_user_data_aborts(&mut Pair::established(), ChunkType::DATA, 12);
+}
+
+/// A chunk of `kind` without a byte of user data, with `header` bytes before them, ends the
+/// association.
+pub(crate) fn no_user_data_aborts(pair: &mut Pair, kind: ChunkType, header: usize) {
     let tsn = pair.next_tsn[0];
-    let empty = raw(0, 3, &[&tsn.0.to_be_bytes()[..], &[0; 8]].concat());
-    let answers = pair.inject(&[&empty]);
+    let mut value = vec![0; header];
+    value[..4].copy_from_slice(&tsn.0.to_be_bytes());
+    let answers = pair.inject(&[&raw(kind.0, 3, &value)]);
     assert_eq!(
         causes_of(&answers, ChunkType::ABORT),
         [Cause::NoUserData(tsn).code()]

@@ -13,10 +13,11 @@
 //! | a stream sequence number used twice | ABORT | `data::a_stream_sequence_number_used_twice_aborts` |
 //! | beginnings without ends | ABORT when the buffer is full | `tests/rfc8260/receiving.rs` |
 
-use manyway_proto::{AssocState, CloseReason, Extension, Message};
-use manyway_wire::{Cause, ChunkType, ForwardTsn, GapBlock, GapBlocks, Sack, SkippedStreams, Tsn};
+use manyway_proto::{AssocState, Extension, Message};
+use manyway_wire::{ChunkType, ForwardTsn, GapBlock, GapBlocks, Sack, SkippedStreams, Tsn};
 
-use crate::pair::{MS, Pair, acknowledged, causes_of, raw};
+use crate::invalid_messages::no_user_data_aborts;
+use crate::pair::{MS, Pair, acknowledged, causes_of};
 
 /// The server has sent `count` messages of 100 bytes in packets of their own; the first TSN.
 fn sent(pair: &mut Pair, count: usize) -> Tsn {
@@ -117,17 +118,7 @@ fn an_interleaved_message_without_a_byte_aborts() {
         config.transport.extensions = extensions.with(Extension::Interleaving);
     })
     .establish();
-    let tsn = pair.next_tsn[0];
-    let empty = raw(64, 3, &[&tsn.0.to_be_bytes()[..], &[0; 12]].concat());
-    let answers = pair.inject(&[&empty]);
-    assert_eq!(
-        causes_of(&answers, ChunkType::ABORT),
-        [Cause::NoUserData(tsn).code()]
-    );
-    assert!(matches!(
-        pair.end_of(1),
-        Some(CloseReason::ProtocolViolation(_))
-    ));
+    no_user_data_aborts(&mut pair, ChunkType::I_DATA, 16);
 }
 
 #[test]

@@ -238,6 +238,16 @@ impl Pair {
         self.ids[0] = Some(self.try_connect().unwrap());
     }
 
+    /// The client begins and has the answer to its INIT: the COOKIE-ECHO that it sends.
+    pub(crate) fn cookie_echo(&mut self) -> Seen {
+        self.connect();
+        let init = self.take(0).remove(0);
+        self.deliver(1, init.bytes);
+        let ack = self.take(1).remove(0);
+        self.deliver(0, ack.bytes);
+        self.take(0).remove(0)
+    }
+
     pub(crate) fn established() -> Self {
         Self::new().establish()
     }

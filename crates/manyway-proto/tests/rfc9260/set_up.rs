@@ -78,12 +78,7 @@ fn unknown_parameters_of_an_init_are_reported_as_their_type_says() {
 #[test]
 fn a_stale_cookie_is_reported_and_the_initiator_begins_anew() {
     let mut pair = Pair::new();
-    pair.connect();
-    let init = pair.take(0).remove(0);
-    pair.deliver(1, init.bytes);
-    let ack = pair.take(1).remove(0);
-    pair.deliver(0, ack.bytes);
-    let echo = pair.take(0).remove(0);
+    let echo = pair.cookie_echo();
     assert_eq!(echo.kinds(), [ChunkType::COOKIE_ECHO]);
     pair.now += Duration::from_secs(61);
     pair.deliver(1, echo.bytes);
@@ -98,12 +93,7 @@ fn a_stale_cookie_is_reported_and_the_initiator_begins_anew() {
 #[test]
 fn an_altered_cookie_is_discarded_silently() {
     let mut pair = Pair::new();
-    pair.connect();
-    let init = pair.take(0).remove(0);
-    pair.deliver(1, init.bytes);
-    let ack = pair.take(1).remove(0);
-    pair.deliver(0, ack.bytes);
-    let echo = pair.take(0).remove(0);
+    let echo = pair.cookie_echo();
     let mut chunk = echo.bytes[12..].to_vec();
     chunk[30] ^= 1;
     pair.deliver(1, packet(echo.header, &[&Raw(chunk)]));
